@@ -1,1 +1,9 @@
+"""From a source (today a local HDF5 file or an open NWBFile) to its signal and targets."""
 
+from __future__ import annotations
+
+from nwbdecode.load.signal import Signal, as_signal
+from nwbdecode.load.source import Source, open
+from nwbdecode.load.spec import TargetSpec
+
+__all__ = ["Signal", "Source", "TargetSpec", "as_signal", "open"]

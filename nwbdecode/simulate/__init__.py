@@ -1,1 +1,8 @@
+"""Recordings with known ground truth, to try a decoder where the answer is known."""
 
+from __future__ import annotations
+
+from nwbdecode.simulate.ca1 import CA1Recording, simulate_ca1
+from nwbdecode.simulate.write import write_ca1
+
+__all__ = ["CA1Recording", "simulate_ca1", "write_ca1"]

@@ -1,0 +1,90 @@
+"""Time bins: the clock that features, targets and predictions share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nwbdecode.errors import NWBDecodeError
+
+if TYPE_CHECKING:
+    from nwbdecode.load.signal import Signal
+
+DEFAULT_BIN = 1 / 30
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of a signal, never across a gap.
+
+    Attributes
+    ----------
+    first, stop : int array, shape (bin,)
+        First stored sample of a bin and one past its last.
+    segment : int array, shape (bin,)
+        Index of the gapless segment a bin lies in.
+    center, start, end : float array, shape (bin,)
+        Seconds. A sample stands for the half intervals around it, so a bin
+        reaches from half a sample before its first to half after its last.
+    width : float
+        Nominal width in seconds.
+    """
+
+    first: np.ndarray
+    stop: np.ndarray
+    segment: np.ndarray
+    center: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    width: float
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def make_bins(signal: Signal, width: float | None = None) -> Bins:
+    """Cut a signal into bins of equal duration.
+
+    Edges lie at ``round(k * width * rate)`` samples from a segment's start, so
+    a rate that is no multiple of the bin rate never drifts. An incomplete bin
+    at a segment's end is dropped.
+
+    Parameters
+    ----------
+    signal : Signal
+    width : float, optional
+        Seconds; 1/30 s by default, and never under one sample.
+
+    Raises
+    ------
+    NWBDecodeError
+        If a bin would hold less than one sample, or no bin fits.
+    """
+    shortest = 1 / signal.rate
+    if width is None:
+        width = max(DEFAULT_BIN, shortest)
+    # An even clock is known only to rounding: 1 / rate must pass as one sample.
+    if not np.isfinite(width) or width < shortest * (1 - 1e-6):
+        raise NWBDecodeError(
+            f"a bin of {width:g} s is shorter than one sample of {signal.path!r} "
+            f"({shortest:g} s at {signal.rate:g} Hz); ask for a bin of at least {shortest:.4g} s"
+        )
+    edges, segment = [], []
+    for index, part in enumerate(signal.segments):
+        step = max(width * part.rate, 1.0)
+        count = int(np.floor((part.stop - part.start) / step + 1e-9))
+        if count:
+            cut = part.start + np.round(np.arange(count + 1) * step).astype(np.int64)
+            edges.append(cut)
+            segment.append(np.full(count, index))
+    if not edges:
+        raise NWBDecodeError(
+            f"no bin of {width:g} s fits into {signal.path!r}, whose longest run is "
+            f"{max((s.stop - s.start) / s.rate for s in signal.segments):g} s"
+        )
+    first = np.concatenate([cut[:-1] for cut in edges])
+    stop = np.concatenate([cut[1:] for cut in edges])
+    start, end = signal.times(first - 0.5), signal.times(stop - 0.5)
+    return Bins(first, stop, np.concatenate(segment), (start + end) / 2, start, end, float(width))

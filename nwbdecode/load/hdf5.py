@@ -1,0 +1,231 @@
+"""Local HDF5 files: opening them safely, and reading their datasets from any process."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nwbdecode.errors import NWBDecodeError, suggest
+
+if TYPE_CHECKING:
+    import h5py
+    from pynwb import NWBFile
+
+    from nwbdecode.load.signal import Reader
+
+_MOST_OPEN = 8
+_opened: OrderedDict[tuple[int, str], tuple[tuple[int, ...], h5py.File]] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class HDF5Reader:
+    """Rows of one dataset in a local file, without an open handle.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path of the HDF5 file.
+    dataset : str
+        Path of the dataset inside it; one- or two-dimensional.
+    stored_shape : tuple of int
+    stored_dtype : str
+        As numpy writes it, such as ``"<i2"``.
+    """
+
+    path: str
+    dataset: str
+    stored_shape: tuple[int, ...]
+    stored_dtype: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.stored_shape[0], self.stored_shape[1] if len(self.stored_shape) > 1 else 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.stored_dtype)
+
+    def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
+        """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
+        try:
+            data = _handle(self.path)[self.dataset]
+            return _read_rows(data, start, stop, columns)
+        except (OSError, KeyError) as error:
+            raise NWBDecodeError(
+                f"could not read samples {start} to {stop} of {self.dataset!r} in {self.path!r}: "
+                f"{error}. The file may have been damaged, moved or replaced since it was opened"
+            ) from error
+
+
+def _read_rows(data: Any, start: int, stop: int, columns: np.ndarray | None) -> np.ndarray:
+    if data.ndim == 1:
+        block = np.asarray(data[start:stop])[:, None]
+        return block if columns is None else block[:, columns]
+    if columns is None or len(columns) == 0:
+        block = np.asarray(data[start:stop])
+        return block if columns is None else block[:, :0]
+    low, high = int(np.min(columns)), int(np.max(columns)) + 1
+    # HDF5's own point selection is far slower than reading the span and picking in memory.
+    block = np.asarray(data[start:stop, low:high])
+    picked = np.asarray(columns) - low
+    whole = len(picked) == high - low and np.array_equal(picked, np.arange(high - low))
+    return block if whole else block[:, picked]
+
+
+def _handle(path: str) -> h5py.File:
+    """Give an open handle of this process, from a small cache."""
+    import h5py
+
+    # A handle inherited by fork shares its file offset with the parent: never use it.
+    key = os.getpid(), path
+    found = os.stat(path)
+    stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+    with _lock:
+        if key in _opened:
+            known, handle = _opened[key]
+            if known == stamp and handle:
+                _opened.move_to_end(key)
+                return handle
+            del _opened[key]
+        handle = h5py.File(path, mode="r")
+        _opened[key] = stamp, handle
+        while len(_opened) > _MOST_OPEN:
+            # Dropped, not closed: another thread may be reading from it.
+            _opened.popitem(last=False)
+        return handle
+
+
+def release(path: str) -> None:
+    """Close this process's cached handle of a file, so that others may write to it."""
+    with _lock:
+        _, handle = _opened.pop((os.getpid(), path), (None, None))
+    if handle is not None:
+        handle.close()
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A local HDF5 file that holds NWB.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path.
+    """
+
+    path: str
+
+    @classmethod
+    def at(cls, path: str | Path) -> LocalFile:
+        """Take a path as the user wrote it; checked when opened."""
+        return cls(str(Path(path).expanduser().absolute()))
+
+    @property
+    def label(self) -> str:
+        return Path(self.path).name
+
+    def open(self) -> tuple[NWBFile, Callable[[], None]]:
+        """Open read-only.
+
+        Raises
+        ------
+        NWBDecodeError
+            If there is no such file, it is a folder, not HDF5, damaged, holds
+            no NWB 2 data, or pynwb cannot read it.
+        """
+        _check_file(Path(self.path))
+        version = _stated_version(self.path)
+        import pynwb
+
+        io = None
+        try:
+            with warnings.catch_warnings():
+                # A file's cached schema often differs from the installed one; nothing to act on.
+                warnings.filterwarnings("ignore", message="Ignoring the following cached namespace")
+                io = pynwb.NWBHDF5IO(path=self.path, mode="r")
+                content = io.read()
+        except Exception as error:
+            if io is not None:
+                io.close()
+            raise NWBDecodeError(
+                f"pynwb {pynwb.__version__} could not read {self.path!r} (NWB {version}): "
+                f"{_first_line(error)}. Check the file with `pynwb-validate`; "
+                "if it uses an extension, install that extension's package"
+            ) from error
+        return content, io.close
+
+    def nwb_version(self) -> str:
+        return _stated_version(self.path)
+
+    def reader(self, data: Any) -> Reader:
+        from nwbdecode.load.memory import reader_of
+
+        return reader_of(data)
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        zarr = any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json"))
+        if zarr:
+            raise NWBDecodeError(f"{str(path)!r} is a Zarr folder; expected a local HDF5 NWB file")
+        inside = [item.name for item in path.glob("*.nwb")]
+        raise NWBDecodeError(
+            f"{str(path)!r} is a folder; expected an NWB file. NWB files in it: "
+            f"{suggest('', inside)}"
+        )
+    if not path.exists():
+        beside = [item.name for item in path.parent.glob("*.nwb")] if path.parent.is_dir() else []
+        hint = f"NWB files in {str(path.parent)!r}: {suggest(path.name, beside)}"
+        if not path.parent.is_dir():
+            hint = f"The folder {str(path.parent)!r} does not exist either."
+        raise NWBDecodeError(f"there is no file {str(path)!r}. {hint}")
+    if not os.access(path, os.R_OK):
+        raise NWBDecodeError(f"{str(path)!r} may not be read: its permissions forbid it")
+
+
+def _stated_version(path: str) -> str:
+    """Read the NWB version that a file states, refusing what is not NWB 2 in HDF5."""
+    import h5py
+
+    size = os.path.getsize(path)
+    if not h5py.is_hdf5(path):
+        what = "is empty" if size == 0 else "does not begin as an HDF5 file does"
+        raise NWBDecodeError(f"{path!r} {what}; expected an NWB file in HDF5")
+    try:
+        with h5py.File(path, mode="r") as file:
+            version = file.attrs.get("nwb_version")
+            old = "nwb_version" in file
+            names = sorted(file)
+    except OSError as error:
+        if "truncated" in str(error) or size < 800:
+            why = "it is truncated, as after a broken copy or download. Fetch it again"
+        elif "lock" in str(error) or "already open" in str(error):
+            why = "another program or this one has it open for writing. Close it there first"
+        else:
+            why = "its structure is damaged, or truncated. Restore it from a copy"
+        raise NWBDecodeError(
+            f"{path!r} ({size} bytes) cannot be opened: {why} (HDF5 says: {_first_line(error)})"
+        ) from error
+    if version is None and old:
+        raise NWBDecodeError(f"{path!r} is an NWB 1 file; expected NWB 2. Convert it first")
+    if version is None:
+        raise NWBDecodeError(
+            f"{path!r} is HDF5 but not NWB: it states no nwb_version. "
+            f"Found at its top: {', '.join(names[:8]) or 'nothing'}"
+        )
+    return version.decode() if isinstance(version, bytes) else str(version)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else ""
+    return f"{type(error).__name__}: {text[:300]}"

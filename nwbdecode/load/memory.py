@@ -1,0 +1,118 @@
+"""An NWBFile that is already open, and arrays that live in memory or behind its handles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.hdf5 import HDF5Reader, LocalFile
+from nwbdecode.load.signal import ArrayReader
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile
+
+    from nwbdecode.load.signal import Reader
+
+
+@dataclass(frozen=True, eq=False)
+class OpenFile:
+    """An NWBFile that the user holds open; never closed here.
+
+    Parameters
+    ----------
+    content : pynwb.NWBFile
+    """
+
+    content: NWBFile
+
+    @property
+    def label(self) -> str:
+        return os.path.basename(self.path) if self.path else "NWBFile in memory"
+
+    @property
+    def path(self) -> str | None:
+        where = self.content.container_source
+        return os.path.abspath(where) if where and os.path.isfile(where) else None
+
+    def open(self) -> tuple[NWBFile, Callable[[], None]]:
+        return self.content, _nothing
+
+    def nwb_version(self) -> str:
+        if self.path:
+            return LocalFile(self.path).nwb_version()
+        import pynwb
+
+        catalog = pynwb.get_type_map().namespace_catalog
+        return str(catalog.get_namespace(name="core").version)
+
+    def reader(self, data: Any) -> Reader:
+        return reader_of(data)
+
+    def __reduce__(self) -> Any:
+        if not self.path:
+            raise NWBDecodeError(
+                "an NWBFile that lives only in memory cannot travel to another process; "
+                "write it to a file and open that, or pass on its signal instead"
+            )
+        return LocalFile, (self.path,)
+
+
+def _nothing() -> None:
+    """Leave the user's file open."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldReader:
+    """Rows of an array-like that is sliced on demand and stays where it is."""
+
+    data: Any
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        shape = self.data.shape
+        return int(shape[0]), int(shape[1]) if len(shape) > 1 else 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = np.dtype(self.data.dtype)
+        return dtype
+
+    def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
+        block = np.asarray(self.data[start:stop])
+        block = block[:, None] if block.ndim == 1 else block
+        return block if columns is None else block[:, columns]
+
+
+def unwrapped(data: Any) -> Any:
+    """Take off the wrappers that hdmf puts around a dataset before it is written."""
+    from hdmf.data_utils import AbstractDataChunkIterator, DataIO
+
+    while isinstance(data, DataIO):
+        data = data.data
+    if isinstance(data, AbstractDataChunkIterator):
+        raise NWBDecodeError(
+            "the data is an iterator that can be read only once; "
+            "write the NWBFile to a file and open that"
+        )
+    return data
+
+
+def reader_of(data: Any) -> Reader:
+    """Wrap a dataset or array so that its rows can be read, pickled where possible."""
+    import h5py
+
+    data = unwrapped(data)
+    if isinstance(data, h5py.Dataset):
+        path = data.file.filename
+        if isinstance(path, str) and os.path.isfile(path):
+            return HDF5Reader(os.path.abspath(path), data.name, data.shape, data.dtype.str)
+        return HeldReader(data)
+    if isinstance(data, np.ndarray | list | tuple):
+        array = np.asarray(data)
+        return ArrayReader(array[:, None] if array.ndim == 1 else array)
+    return HeldReader(data)

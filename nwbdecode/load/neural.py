@@ -1,0 +1,176 @@
+"""From a neural series in a file to a lazy signal: units, clock, channels, modality."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.clock import scan, stamps_of
+from nwbdecode.load.electrodes import channel_table, choose, kept
+from nwbdecode.load.series import shape_of
+from nwbdecode.load.signal import Modality, Segment, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from pynwb import TimeSeries
+
+    from nwbdecode.load.location import Location
+    from nwbdecode.load.signal import Reader
+
+# "Grid cells" and the striatum live in deep recordings; grids and strips on the cortex.
+_ECOG = re.compile(
+    r"ecog|ieeg|electrocorticogra"
+    r"|(?<![a-z])(subdural|epidural|grids?(?![ -]cell)|strips?)(?![a-z])",
+    re.IGNORECASE,
+)
+
+
+def make_signal(
+    series: TimeSeries,
+    path: str,
+    location: Location,
+    *,
+    channels: Any,
+    time: tuple[float | None, float | None] | None,
+    facts: Mapping[str, Any],
+) -> Signal:
+    """Make a lazy signal of an ElectricalSeries or RoiResponseSeries.
+
+    A sample's value is ``stored * conversion * channel_conversion + offset``.
+
+    Raises
+    ------
+    NWBDecodeError
+        If the series has no samples, no usable clock or no matching channel
+        table, or if `channels` or `time` select nothing.
+    """
+    shape = shape_of(series)
+    check_shape(path, shape)
+    reader = location.reader(series.data)
+    stamps = stamps_of(series)
+    segments = _segments(series, path, shape, stamps)
+    table = channel_table(series, shape[1] if len(shape) > 1 else 1)
+    rows = choose(table, channels)
+    table = table.iloc[rows]
+    modality = modality_of(series, path, table)
+    signal = Signal(
+        reader=reader,
+        segments=segments,
+        channels=kept(table),
+        columns=rows,
+        conversion=_conversion(series, path, shape)[rows],
+        offset=float(series.offset or 0.0),
+        units=str(series.unit),
+        modality=modality,
+        path=path,
+        object_id=str(series.object_id),
+        timestamps=stamps,
+    )
+    if time is not None:
+        signal = signal.select(time=_span(time))
+    about = {
+        "path": path,
+        "object_id": signal.object_id,
+        "neurodata_type": type(series).__name__,
+        "modality": modality,
+        "units": signal.units,
+        "rate": signal.rate,
+        "start": signal.segments[0].start_time,
+        "stop": signal.segments[-1].stop_time,
+    }
+    return replace(signal, source={**facts, "signal": about})
+
+
+def check_shape(path: str, shape: tuple[int, ...]) -> None:
+    """Refuse data that hold no samples or are no matrix."""
+    if len(shape) not in (1, 2) or 0 in shape:
+        what = "holds no samples" if 0 in shape else f"has shape {shape}"
+        raise NWBDecodeError(f"{path!r} {what}; expected data of shape (time, channel)")
+
+
+def _span(time: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    try:
+        low, high = time
+        wrong = low is not None and high is not None and not float(low) < float(high)
+    except (TypeError, ValueError):
+        wrong = True
+    if wrong:
+        raise NWBDecodeError(
+            f"time is {time!r}; expected (start, stop) in seconds with start before stop, "
+            "either of which may be None"
+        )
+    return time
+
+
+def _segments(
+    series: TimeSeries, path: str, shape: tuple[int, ...], stamps: Reader | None
+) -> tuple[Segment, ...]:
+    n = shape[0]
+    if stamps is None:
+        rate = stated_rate(series, path)
+        return (Segment(0, n, float(series.starting_time or 0.0), rate),)
+    check_stamps(path, shape, stamps.shape[0])
+    found = scan(stamps, path=path)
+    if not found:
+        raise NWBDecodeError(f"{path!r} has {n} sample(s), none beside another; it has no rate")
+    return found
+
+
+def stated_rate(series: TimeSeries, path: str) -> float:
+    """Rate that a series states, in Hz, refused where it cannot be one."""
+    rate = float(series.rate) if series.rate is not None else float("nan")
+    if not (np.isfinite(rate) and rate > 0):
+        raise NWBDecodeError(f"{path!r} has no timestamps and its rate is {series.rate}")
+    return rate
+
+
+def check_stamps(path: str, shape: tuple[int, ...], n_stamps: int) -> None:
+    """Refuse timestamps that are more or fewer than the samples."""
+    if n_stamps == shape[0]:
+        return
+    hint = "; its data are stored transposed" if n_stamps in shape[1:] else ""
+    raise NWBDecodeError(
+        f"{path!r} has {shape[0]} samples but {n_stamps} timestamps{hint}. Correct the file"
+    )
+
+
+def _conversion(series: TimeSeries, path: str, shape: tuple[int, ...]) -> np.ndarray:
+    n = shape[1] if len(shape) > 1 else 1
+    factor = float(series.conversion if series.conversion is not None else 1.0)
+    each = getattr(series, "channel_conversion", None)
+    if each is None:
+        return np.full(n, factor)
+    each = np.asarray(each[:], dtype=np.float64)
+    if each.shape != (n,):
+        raise NWBDecodeError(
+            f"{path!r} has {n} columns but channel_conversion has shape {each.shape}"
+        )
+    return factor * each
+
+
+def modality_of(series: TimeSeries, path: str, table: pd.DataFrame | None) -> Modality:
+    """Tell imaging, cortical-surface and other electrodes apart by what the file says of them."""
+    if hasattr(series, "rois"):
+        return "imaging"
+    said = [path.replace("_", " "), str(series.description or "")]
+    if table is not None:
+        for name in ("location", "group"):
+            said += map(str, set(table[name])) if name in table else ()
+        said += _group_descriptions(series, table)
+    return "ecog" if any(_ECOG.search(text.replace("_", " ")) for text in said) else "ephys"
+
+
+def _group_descriptions(series: TimeSeries, table: pd.DataFrame) -> list[str]:
+    electrodes = series.electrodes.table
+    if "group" not in electrodes.colnames or "group" not in table:
+        return []
+    rows = np.asarray(series.electrodes.data[:], dtype=int)
+    groups = [electrodes["group"].data[int(row)] for row in rows]
+    names = set(table["group"])
+    return [str(group.description or "") for group in set(groups) if group.name in names]

@@ -1,0 +1,243 @@
+"""Opening a recording, seeing what it holds, and taking signal and targets out of it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.location import Location, locate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    import xarray as xr
+    from pynwb import NWBFile
+
+    from nwbdecode.load.series import Index
+    from nwbdecode.load.signal import Signal
+    from nwbdecode.load.targets import Asked
+
+
+def open(source: str | Path | NWBFile | Source) -> Source:
+    """Open a recording, read-only.
+
+    Parameters
+    ----------
+    source : str, Path, pynwb.NWBFile or Source
+        A local NWB file in HDF5, an NWBFile that is already open, or a
+        Source, which is given back.
+
+    Returns
+    -------
+    Source
+        Show it to see what can be decoded, and from what.
+
+    Raises
+    ------
+    NWBDecodeError
+        If there is no such file, or it is no NWB file that can be read.
+    """
+    if isinstance(source, Source):
+        return source
+    opened = Source(locate(source))
+    # Faults of the file show here and not at first use.
+    _ = opened.nwbfile
+    return opened
+
+
+class Source:
+    """A recording: what it holds, and the way to its signals and targets.
+
+    Made by `open`. It is a context manager, and it can be pickled: a copy in
+    another process opens the file again. Signals taken from it keep working
+    after it is closed; the source itself opens again when it is used again.
+
+    Parameters
+    ----------
+    location : Location
+        Where the recording lies.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._nwbfile: NWBFile | None = None
+        self._index: Index | None = None
+        self._close: weakref.finalize[[], Source] | None = None
+
+    @property
+    def path(self) -> str | None:
+        """Absolute path of the local file, None for an NWBFile in memory."""
+        return self._location.path
+
+    @property
+    def nwbfile(self) -> NWBFile:
+        """The open NWBFile behind the source; for reading only."""
+        if self._nwbfile is None:
+            self._nwbfile, close = self._location.open()
+            self._close = weakref.finalize(self, close)
+        return self._nwbfile
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What identifies and describes the session, as JSON values."""
+        from nwbdecode.load.session import facts
+
+        return facts(self.nwbfile, self._location)
+
+    @property
+    def _listed(self) -> Index:
+        from nwbdecode.load.series import index
+
+        if self._index is None:
+            self._index = index(self.nwbfile)
+        return self._index
+
+    def catalog(self, *, full: bool = False) -> dict[str, Any]:
+        """Describe every signal and target in JSON values.
+
+        Parameters
+        ----------
+        full : bool, default False
+            Read all timestamps and target values; by default the ends of long
+            ones and blocks spread over them are looked at, and the entries
+            say ``"probed"`` in ``clock_read`` and ``missing_read``.
+
+        Returns
+        -------
+        dict
+            ``source`` (facts on file, session and subject), ``signals`` and
+            ``targets`` (a list of dict each: path, type, shape, rate in Hz,
+            start, stop and duration in s, units, gaps, problems; signals with
+            modality, locations and ``bytes`` of a full read; targets with
+            kind, components, share missing and derivations).
+        """
+        from nwbdecode.load.catalog import catalog
+
+        return catalog(self._listed, self.facts, full=full)
+
+    def signal(
+        self,
+        path: str | None = None,
+        *,
+        channels: Any = None,
+        time: tuple[float | None, float | None] | None = None,
+    ) -> Signal:
+        """Take a signal out of the recording, lazily.
+
+        Parameters
+        ----------
+        path : str, optional
+            As in the file, such as ``"processing/ecephys/LFP/LFP"``, or a
+            unique end of it. May be left out if there is only one signal.
+        channels : int, sequence of int, or str, optional
+            Ids of the electrode or ROI table; text such as ``"0,3,5-8"``; or
+            a condition on the table, such as ``"location == 'CA1' and x > 3"``.
+        time : (start, stop), optional
+            Seconds on the session's clock; either may be None.
+
+        Returns
+        -------
+        Signal
+            Its samples are read when asked for, from any process.
+
+        Raises
+        ------
+        NWBDecodeError
+            If the path fits none or several signals, the choice of channels
+            or time is empty, or the series' clock or tables are faulty.
+        """
+        from nwbdecode.load.neural import make_signal
+        from nwbdecode.load.series import find
+
+        listed = self._listed
+        if path is None:
+            if len(listed.signals) != 1:
+                names = ", ".join(map(repr, sorted(listed.signals))) or "none"
+                raise NWBDecodeError(
+                    f"{self._location.label} holds {len(listed.signals)} signals; "
+                    f"name the one to use: {names}"
+                )
+            path = next(iter(listed.signals))
+        path = find(path, listed.signals, listed, what="signal")
+        return make_signal(
+            listed.signals[path],
+            path,
+            self._location,
+            channels=channels,
+            time=time,
+            facts=self.facts,
+        )
+
+    def targets(
+        self, spec: Asked, *, kinds: Mapping[str, str] | None = None
+    ) -> dict[str, xr.DataArray]:
+        """Read targets: behavior or stimuli, in SI units, each on its own clock.
+
+        Parameters
+        ----------
+        spec : str, TargetSpec, list of them, or dict of name to them
+            ``[NAME=]PATH[,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]``,
+            such as ``"behavior/Position/led1:speed"``,
+            ``"run=led1:speed(median=0.3,max_gap=inf)"``,
+            ``"led1,led2:head_direction"`` or ``"tone@categorical"``.
+        kinds : mapping of target name to kind, optional
+            The same as ``@KIND``: linear, circular or categorical.
+
+        Returns
+        -------
+        dict of str to xarray.DataArray, dims (time,) or (time, component)
+            NaN where missing. ``attrs``: kind, kind_from (given or inferred),
+            units, classes (if categorical), path, object_id, derivation,
+            spec, support (seconds before and after that a sample depends on)
+            and max_gap (s).
+
+        Raises
+        ------
+        NWBDecodeError
+            If a path fits none or several series, two targets have one name,
+            timestamps go backwards, or data do not suit kind or derivation.
+        """
+        from nwbdecode.load.targets import read_target, specs
+
+        listed = self._listed
+        return {one.label: read_target(one, listed) for one in specs(spec, kinds)}
+
+    def close(self) -> None:
+        """Close the file; an NWBFile that the user opened stays open."""
+        from nwbdecode.load.hdf5 import release
+
+        if self._close is not None:
+            self._close()
+        if self.path:
+            release(self.path)
+        self._nwbfile = self._index = self._close = None
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"location": self._location}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["location"])  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        from nwbdecode.load.display import as_text
+
+        return as_text(self.catalog())
+
+    def _repr_html_(self) -> str:
+        from nwbdecode.load.display import as_html
+
+        return as_html(self.catalog())

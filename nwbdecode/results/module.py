@@ -1,0 +1,233 @@
+"""The processing module `decoding`: a result laid out as NWB series, tables and a run."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hdmf.common import DynamicTable, VectorData
+from pynwb.epoch import TimeIntervals
+
+from nwbdecode.errors import NWBDecodeError
+from nwbdecode.results.arrays import Entry, stored
+from nwbdecode.results.importance import add_importance
+from nwbdecode.results.jsontext import to_text
+from nwbdecode.results.naming import Names
+from nwbdecode.results.ndx import Decoder, DecodingRun
+from nwbdecode.results.series import SeriesShelf
+from nwbdecode.results.session import electrode_rows
+from nwbdecode.results.tables import region, to_table
+from nwbdecode.results.weights import check_weights
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile, ProcessingModule
+
+    from nwbdecode.decoding import Decoding
+
+MODULE = "decoding"
+RUN = "run"
+#: Of the layout. A reader takes any minor version of its own major version.
+SCHEMA_VERSION = "1.0"
+
+_SCORES = {
+    "decoder": "Decoder that was scored: 'cnn' is the network, others are baselines",
+    "target": "Decoded target",
+    "metric": "What was measured",
+    "value": "Score pooled over all out-of-fold bins",
+    "low": "Lower end of the 95 % block bootstrap interval",
+    "high": "Upper end of the 95 % block bootstrap interval",
+    "chance": "95 % point of the scores after circular shifts of the target",
+    "p_value": "Share of circular shifts that score as well, finite-sample corrected",
+    "fold_value": "Score within each fold",
+    "null": "Score after each circular shift of the target",
+    "bins": "Number of bins scored",
+}
+_FOLDS = {
+    "fold": "Number of the fold",
+    "start": "Start of the test block in seconds",
+    "stop": "End of the test block in seconds",
+    "gap": "Seconds left out between training and test",
+    "train_bins": "Number of bins trained on",
+    "test_bins": "Number of bins tested on",
+}
+_HISTORY = {
+    "decoder": "Decoder that was trained",
+    "epoch": "Number of the epoch",
+    "train_loss": "Mean loss over training bins; NaN after training stopped",
+    "validation_loss": "Loss on the inner validation block; NaN after training stopped",
+}
+_CHANNELS = {
+    "channel": "Identifier of the channel in the source",
+    "location": "Anatomical location",
+    "group": "Electrode group or imaging plane",
+    "bad": "Whether the channel was marked bad",
+}
+
+
+def add_to(nwbfile: NWBFile, decoding: Decoding) -> ProcessingModule:
+    """Add a result to an NWB file in memory as its processing module ``decoding``.
+
+    Parameters
+    ----------
+    nwbfile : pynwb.NWBFile
+        Electrodes are added where it has none and the signal is no imaging.
+    decoding : Decoding
+
+    Returns
+    -------
+    pynwb.ProcessingModule
+
+    Raises
+    ------
+    NWBDecodeError
+        When the file has such a module already, or something in the result
+        cannot be stored.
+    """
+    if MODULE in nwbfile.processing:
+        raise NWBDecodeError(
+            f"the NWB file has a processing module {MODULE!r} already; write to a new file"
+        )
+    module = nwbfile.create_processing_module(
+        name=MODULE, description="Behavior decoded from a neural signal, and the decoders"
+    )
+    rows = electrode_rows(nwbfile, decoding)
+    shelf = SeriesShelf(decoding.time)
+    layout = _add_series(shelf, decoding)
+    shelf.fill(module)
+    if decoding.targets:
+        module.add(_targets(decoding, layout))
+    layout |= _add_tables(module, decoding)
+    layout["channels"] = _add_channels(module, nwbfile, decoding, rows)
+    layout["importance"] = add_importance(module, nwbfile, decoding, rows)
+    layout["clock"] = shelf.clock
+    module.add(_run(decoding, layout, shelf.exact_time))
+    return module
+
+
+def _add_series(shelf: SeriesShelf, decoding: Decoding) -> Entry:
+    kinds = {name: decoding.kind(name) for name in decoding.targets}
+    predictions = shelf.add_dataset(
+        decoding.predictions,
+        prefix="predicted",
+        kinds=kinds,
+        about="Out-of-fold prediction, in each bin, of",
+    )
+    truth = shelf.add_dataset(
+        decoding.truth, prefix="true", kinds=kinds, about="Measured value, in each bin, of"
+    )
+    baselines = {
+        name: shelf.add_dataset(
+            dataset, prefix=name, kinds=kinds, about=f"Out-of-fold prediction by {name} of"
+        )
+        for name, dataset in decoding.baselines.items()
+    }
+    return {"predictions": predictions, "truth": truth, "baselines": baselines}
+
+
+def _targets(decoding: Decoding, layout: Entry) -> DynamicTable:
+    """List the targets for people and programs that know no layout."""
+    names = decoding.targets
+    attrs = [decoding.predictions[name].attrs for name in names]
+    columns = {
+        "target": ("Name of the target", names),
+        "kind": ("linear, circular or categorical", [str(held["kind"]) for held in attrs]),
+        "units": ("Units of the target", [str(held.get("units", "")) for held in attrs]),
+        "classes": (
+            "Classes in the order of codes and of probability columns, separated by ' | '",
+            [" | ".join(map(str, held.get("classes") or ())) for held in attrs],
+        ),
+    }
+    for column, part in (("prediction", "predictions"), ("truth", "truth")):
+        places = [layout[part]["variables"][name].get("at", "") for name in names]
+        columns[column] = (f"Series of the {column} within this module", places)
+    return DynamicTable(
+        name="targets",
+        description="What was decoded",
+        columns=[
+            VectorData(name=name, description=about, data=[t.replace("\0", "") for t in data])
+            for name, (about, data) in columns.items()
+        ],
+    )
+
+
+def _add_tables(module: ProcessingModule, decoding: Decoding) -> Entry:
+    scores, in_scores = to_table(
+        decoding.scores,
+        name="scores",
+        rows=("decoder", "target", "metric"),
+        description="Scores of each decoder, target and metric, with intervals and chance",
+        columns=_SCORES,
+    )
+    timed = {"start", "stop"} <= set(decoding.folds.data_vars) and not (
+        {"start_time", "stop_time"} & set(decoding.folds.variables)
+    )
+    timed = timed and all(decoding.folds[end].dims == ("fold",) for end in ("start", "stop"))
+    folds, in_folds = to_table(
+        decoding.folds,
+        name="folds",
+        rows=("fold",),
+        description="Test block of each fold of the cross-validation",
+        columns=_FOLDS,
+        renamed={"start": "start_time", "stop": "stop_time"} if timed else None,
+        table_type=TimeIntervals if timed else DynamicTable,
+    )
+    history, in_history = to_table(
+        decoding.history,
+        name="history",
+        rows=("decoder", "epoch"),
+        description="Loss of each decoder after each epoch of training",
+        columns=_HISTORY,
+    )
+    for table in (scores, folds, history):
+        if table is not None:
+            module.add(table)
+    return {"scores": in_scores, "folds": in_folds, "history": in_history}
+
+
+def _add_channels(
+    module: ProcessingModule, nwbfile: NWBFile, decoding: Decoding, rows: list[int] | None
+) -> Entry:
+    regions = []
+    if rows is not None:
+        about = "Row of the electrode table for each decoded channel"
+        regions = [region("electrode", rows, nwbfile.electrodes, about)]
+    table, entry = to_table(
+        decoding.channels,
+        name="channels",
+        rows=("channel",),
+        description="Channels that were decoded, in the order the decoders take them",
+        columns=_CHANNELS,
+        regions=regions,
+    )
+    if table is not None:
+        module.add(table)
+    return entry
+
+
+def _run(decoding: Decoding, layout: Entry, exact_time: np.ndarray | None) -> DecodingRun:
+    names = Names()
+    decoders, entries = [], {}
+    for label, decoder in decoding.decoders.items():
+        check_weights(decoder.weights, label)
+        entries[label] = names.take(label)
+        decoders.append(
+            Decoder(
+                name=entries[label],
+                sha256=decoder.sha256,
+                config=to_text(decoder.config, f"the config of decoder {label!r}"),
+                weights=stored(np.frombuffer(decoder.weights, dtype=np.uint8)),
+            )
+        )
+    attrs = {name: decoding.predictions[name].attrs for name in decoding.targets}
+    return DecodingRun(
+        name=RUN,
+        schema_version=SCHEMA_VERSION,
+        software=f"nwbdecode {version('nwbdecode')}",
+        recipe=to_text(decoding.recipe, "the recipe"),
+        source=to_text(decoding.source, "the source"),
+        targets=to_text(attrs, "the attributes of targets"),
+        layout=to_text(layout | {"decoders": entries}, "the layout"),
+        decoders=decoders,
+        time=None if exact_time is None else stored(exact_time),
+    )

@@ -1,0 +1,137 @@
+"""Datasets over a few labelled axes as tables: one row for each combination of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hdmf.common import DynamicTable, DynamicTableRegion, VectorData
+
+from nwbdecode.results.arrays import Entry, describe, inline, is_text, restore, stored
+from nwbdecode.results.naming import Names
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: What a table has besides its columns, under the same kind of name.
+_RESERVED = (
+    "id", "name", "description", "colnames", "columns", "parent", "children", "fields", "tags",
+    "timeseries",
+)  # fmt: skip
+#: A `VectorData` has at most four axes, and the rows are the first.
+_MOST_EXTRA = 3
+
+
+def to_table(
+    dataset: xr.Dataset,
+    *,
+    name: str,
+    rows: Sequence[str],
+    description: str,
+    columns: Mapping[str, str],
+    renamed: Mapping[str, str] | None = None,
+    regions: Sequence[DynamicTableRegion] = (),
+    table_type: Callable[..., DynamicTable] = DynamicTable,
+) -> tuple[DynamicTable | None, Entry]:
+    """Lay a dataset out as a table.
+
+    Arrays that lack a row axis are repeated over it; axes beyond the rows
+    become the width of a column. Arrays without any row axis, and those no
+    column can hold, stay in the layout entry.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+    name, description : str
+        Of the table.
+    rows : sequence of str
+        Dimensions whose combinations are the rows, slowest first.
+    columns : mapping of str to str
+        Descriptions by variable name.
+    renamed : mapping of str to str, optional
+        Column names for variables whose own name does not do.
+    regions : sequence of DynamicTableRegion
+        Columns of row numbers in other tables, one value a row.
+    table_type : callable, default DynamicTable
+        Class of the table.
+
+    Returns
+    -------
+    table : DynamicTable or None
+        None where the dataset has no rows.
+    entry : dict
+        How to rebuild the dataset with `from_table`.
+    """
+    entry: Entry = {"attrs": dict(dataset.attrs), "variables": {}, "coords": {}}
+    fits = all(dataset.sizes.get(dim, 0) > 0 for dim in rows)
+    sizes = {dim: dataset.sizes[dim] for dim in rows} if fits else {}
+    names = Names([*_RESERVED, *(region.name for region in regions)])
+    held: list[VectorData] = []
+    for group, found in (("coords", dataset.coords), ("variables", dataset.data_vars)):
+        for label, array in found.items():
+            values = _by_rows(array.variable, sizes) if fits else None
+            if values is None:
+                entry[group][str(label)] = inline(array.variable)
+                continue
+            column = names.take((renamed or {}).get(str(label), str(label)))
+            about = columns.get(str(label)) or f"{label} of each row"
+            data = [str(v) for v in values] if values.dtype.kind in "OU" else stored(values)
+            held.append(VectorData(name=column, description=about, data=data))
+            entry[group][str(label)] = describe(array.variable) | {"at": f"{name}/{column}"}
+    if not held:
+        return None, entry
+    entry["rows"] = sizes
+    return table_type(name=name, description=description, columns=[*held, *regions]), entry
+
+
+def _by_rows(variable: xr.Variable, sizes: Mapping[str, int]) -> np.ndarray | None:
+    """Values with one leading row axis, or None where no column can hold them."""
+    extra = [str(dim) for dim in variable.dims if dim not in sizes]
+    mine = [dim for dim in sizes if dim in variable.dims]
+    values = variable.to_numpy()
+    text = values.dtype.kind in "OU"
+    if not mine or not values.size or len(extra) > _MOST_EXTRA:
+        return None
+    if text and (extra or not is_text(values)):
+        return None
+    full = variable.set_dims({**sizes, **{dim: variable.sizes[dim] for dim in extra}})
+    ordered = full.transpose(*sizes, *extra).to_numpy()
+    return ordered.reshape(-1, *(variable.sizes[dim] for dim in extra))
+
+
+def from_table(entry: Entry, column: Callable[[str], Any]) -> xr.Dataset:
+    """Rebuild the dataset that `to_table` laid out.
+
+    Parameters
+    ----------
+    entry : dict
+        What `to_table` returned.
+    column : callable
+        Gives the values of the column at a path.
+    """
+    import xarray as xr
+
+    sizes = entry.get("rows", {})
+
+    def variable(held: Entry) -> xr.Variable:
+        if "at" not in held:
+            return restore(held)
+        values = np.asarray(column(held["at"]))
+        values = values.reshape(*sizes.values(), *values.shape[1:])
+        # An axis the array does not have was filled with copies: any one will do.
+        values = values[tuple(slice(None) if dim in held["dims"] else 0 for dim in sizes)]
+        mine = [dim for dim in sizes if dim in held["dims"]]
+        order = mine + [dim for dim in held["dims"] if dim not in sizes]
+        return restore(held, values.transpose([order.index(dim) for dim in held["dims"]]))
+
+    return xr.Dataset(
+        {name: variable(held) for name, held in entry["variables"].items()},
+        {name: variable(held) for name, held in entry["coords"].items()},
+        entry["attrs"],
+    )
+
+
+def region(name: str, rows: Sequence[int], table: DynamicTable, about: str) -> DynamicTableRegion:
+    """Make a column of row numbers in another table."""
+    return DynamicTableRegion(name=name, data=list(rows), table=table, description=about)
