@@ -45,19 +45,19 @@ def add_importance(
     names = Names()
     entries = {}
     for axis, dataset in decoding.importance.items():
-        regions: list[DynamicTableRegion] = []
+        beside: list[DynamicTableRegion] = []
         if axis in dataset.coords and all(dataset.sizes.get(d) for d in ("target", axis)):
-            if axis == "frequency":
-                regions = [_bands(module, dataset)]
+            if axis == "frequency" and dataset[axis].dtype.kind in "iuf":
+                beside = [_bands(module, dataset)]
             elif axis == "channel":
-                regions = _channels(module, nwbfile, decoding, rows)
+                beside = _channels(module, nwbfile, decoding, rows)
         table, entries[axis] = to_table(
             dataset,
             name=names.take(f"importance_{axis}"),
             rows=("target", axis),
             description=f"How much each {axis} matters to the decoding of each target",
             columns=_IMPORTANCE | {axis: f"The {axis} that was replaced by a shifted copy"},
-            regions=regions,
+            beside=beside,
         )
         if table is not None:
             module.add(table)
@@ -72,7 +72,13 @@ def _bands(module: ProcessingModule, dataset: xr.Dataset) -> DynamicTableRegion:
         columns=[
             VectorData(
                 name="frequency", description="Center frequency in Hz", data=stored(frequencies)
-            )
+            ),
+            # nwbinspector stumbles over references into a table that has no text.
+            VectorData(
+                name="label",
+                description="Name of the band",
+                data=[f"{frequency:g} Hz" for frequency in frequencies],
+            ),
         ],
     )
     module.add(bands)
@@ -91,9 +97,7 @@ def _channels(
     if not all(label in known for label in labels):
         return []
     places = [known[label] for label in labels] * dataset.sizes["target"]
-    found = [region("channel_row", places, module["channels"], "Row of the table of channels")]
-    if rows is not None:
-        electrodes = [rows[place] for place in places]
-        about = "Row of the electrode table"
-        found.append(region("electrode", electrodes, nwbfile.electrodes, about))
-    return found
+    if rows is None:
+        return [region("roi", places, module["channels"], "Row of the table of channels")]
+    electrodes = [rows[place] for place in places]
+    return [region("electrode", electrodes, nwbfile.electrodes, "Row of the electrode table")]

@@ -13,7 +13,7 @@ from nwbdecode.errors import NWBDecodeError
 from nwbdecode.results.arrays import Entry, stored
 from nwbdecode.results.importance import add_importance
 from nwbdecode.results.jsontext import to_text
-from nwbdecode.results.naming import Names
+from nwbdecode.results.naming import Names, readable
 from nwbdecode.results.ndx import Decoder, DecodingRun
 from nwbdecode.results.series import SeriesShelf
 from nwbdecode.results.session import electrode_rows
@@ -145,7 +145,7 @@ def _targets(decoding: Decoding, layout: Entry) -> DynamicTable:
         name="targets",
         description="What was decoded",
         columns=[
-            VectorData(name=name, description=about, data=[t.replace("\0", "") for t in data])
+            VectorData(name=name, description=about, data=[readable(text) for text in data])
             for name, (about, data) in columns.items()
         ],
     )
@@ -188,21 +188,30 @@ def _add_tables(module: ProcessingModule, decoding: Decoding) -> Entry:
 def _add_channels(
     module: ProcessingModule, nwbfile: NWBFile, decoding: Decoding, rows: list[int] | None
 ) -> Entry:
-    regions = []
     if rows is not None:
         about = "Row of the electrode table for each decoded channel"
-        regions = [region("electrode", rows, nwbfile.electrodes, about)]
+        beside = region("electrode", rows, nwbfile.electrodes, about)
+    else:
+        # nwbinspector stumbles over references into a table that has no text.
+        labels = [readable(label) for label in _labels(decoding)]
+        beside = VectorData(name="label", description="Identifier as text", data=labels)
     table, entry = to_table(
         decoding.channels,
         name="channels",
         rows=("channel",),
         description="Channels that were decoded, in the order the decoders take them",
         columns=_CHANNELS,
-        regions=regions,
+        beside=[beside],
     )
     if table is not None:
         module.add(table)
     return entry
+
+
+def _labels(decoding: Decoding) -> list[object]:
+    if "channel" in decoding.channels.coords:
+        return list(decoding.channels["channel"].to_numpy().tolist())
+    return list(range(decoding.channels.sizes.get("channel", 0)))
 
 
 def _run(decoding: Decoding, layout: Entry, exact_time: np.ndarray | None) -> DecodingRun:

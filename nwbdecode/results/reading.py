@@ -136,9 +136,7 @@ def _decoding(module: ProcessingModule, run: Any) -> Decoding:
         folds=from_table(layout["folds"], column),
         history=from_table(layout["history"], column),
         channels=from_table(layout["channels"], column),
-        importance={
-            axis: from_table(held, column) for axis, held in layout["importance"].items()
-        },
+        importance={axis: from_table(held, column) for axis, held in layout["importance"].items()},
         decoders={label: _decoder(run, label, name) for label, name in layout["decoders"].items()},
         recipe=from_text(run.recipe),
         source=from_text(run.source),

@@ -10,7 +10,7 @@ from pynwb import ProcessingModule, TimeSeries
 from pynwb.behavior import BehavioralTimeSeries, CompassDirection, Position, SpatialSeries
 
 from nwbdecode.results.arrays import Entry, describe, inline, stored
-from nwbdecode.results.naming import Names
+from nwbdecode.results.naming import Names, readable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -127,7 +127,7 @@ class SeriesShelf:
     def _target(self, variable: xr.Variable, *, name: str, kind: str, about: str) -> Entry:
         if not _fits(variable):
             return inline(variable)
-        units = str(variable.attrs.get("units") or "n.a.")
+        units = readable(variable.attrs.get("units") or "n.a.")
         home = "BehavioralTimeSeries"
         if kind == "linear" and units in _LENGTHS and variable.ndim == 2:
             if variable.size // variable.sizes["time"] <= 3:
@@ -137,7 +137,7 @@ class SeriesShelf:
         elif kind == "categorical":
             many = variable.ndim > 1
             units = "probability" if many else "n.a."
-            classes = ", ".join(map(str, variable.attrs.get("classes", ())))
+            classes = ", ".join(map(readable, variable.attrs.get("classes", ())))
             about += f": probability of each class ({classes})" if many else f": codes of {classes}"
         return self._put(home, variable, name, about, units)
 

@@ -31,7 +31,7 @@ def to_table(
     description: str,
     columns: Mapping[str, str],
     renamed: Mapping[str, str] | None = None,
-    regions: Sequence[DynamicTableRegion] = (),
+    beside: Sequence[VectorData] = (),
     table_type: Callable[..., DynamicTable] = DynamicTable,
 ) -> tuple[DynamicTable | None, Entry]:
     """Lay a dataset out as a table.
@@ -51,8 +51,9 @@ def to_table(
         Descriptions by variable name.
     renamed : mapping of str to str, optional
         Column names for variables whose own name does not do.
-    regions : sequence of DynamicTableRegion
-        Columns of row numbers in other tables, one value a row.
+    beside : sequence of VectorData
+        Columns for other readers that the dataset does not need, such as row
+        numbers in other tables.
     table_type : callable, default DynamicTable
         Class of the table.
 
@@ -66,7 +67,7 @@ def to_table(
     entry: Entry = {"attrs": dict(dataset.attrs), "variables": {}, "coords": {}}
     fits = all(dataset.sizes.get(dim, 0) > 0 for dim in rows)
     sizes = {dim: dataset.sizes[dim] for dim in rows} if fits else {}
-    names = Names([*_RESERVED, *(region.name for region in regions)])
+    names = Names([*_RESERVED, *(column.name for column in beside)])
     held: list[VectorData] = []
     for group, found in (("coords", dataset.coords), ("variables", dataset.data_vars)):
         for label, array in found.items():
@@ -82,7 +83,7 @@ def to_table(
     if not held:
         return None, entry
     entry["rows"] = sizes
-    return table_type(name=name, description=description, columns=[*held, *regions]), entry
+    return table_type(name=name, description=description, columns=[*held, *beside]), entry
 
 
 def _by_rows(variable: xr.Variable, sizes: Mapping[str, int]) -> np.ndarray | None:
@@ -95,9 +96,11 @@ def _by_rows(variable: xr.Variable, sizes: Mapping[str, int]) -> np.ndarray | No
         return None
     if text and (extra or not is_text(values)):
         return None
-    full = variable.set_dims({**sizes, **{dim: variable.sizes[dim] for dim in extra}})
-    ordered = full.transpose(*sizes, *extra).to_numpy()
-    return ordered.reshape(-1, *(variable.sizes[dim] for dim in extra))
+    ordered = variable.transpose(*mine, *extra).to_numpy()
+    ordered = ordered[tuple(slice(None) if dim in mine else None for dim in sizes)]
+    widths = [variable.sizes[dim] for dim in extra]
+    filled: np.ndarray = np.broadcast_to(ordered, (*sizes.values(), *widths))
+    return filled.reshape(-1, *widths)
 
 
 def from_table(entry: Entry, column: Callable[[str], Any]) -> xr.Dataset:

@@ -1,0 +1,183 @@
+"""How every figure looks and speaks: colors, units, plain names, inert text."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from nwbdecode.errors import NWBDecodeError, suggest
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from nwbdecode.decoding import Decoding
+
+# Okabe and Ito (2008), Color Universal Design: told apart with any color vision.
+INK = "#1a1a1a"
+BLUE = "#0072B2"
+ORANGE = "#E69F00"
+GREEN = "#009E73"
+VERMILION = "#D55E00"
+PURPLE = "#CC79A7"
+SKY = "#56B4E9"
+GRAY = "#8a8a8a"
+FAINT = "#d9d9d9"
+GRID = "#eeeeee"
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+_DECODERS = {"cnn": ("network", BLUE), "ridge": ("ridge", ORANGE)}
+_OTHERS = (GREEN, PURPLE, VERMILION, SKY)
+
+_UNITS = {
+    "meter": "m",
+    "meters": "m",
+    "metres": "m",
+    "centimeters": "cm",
+    "millimeters": "mm",
+    "meters/second": "m/s",
+    "meters per second": "m/s",
+    "centimeters/second": "cm/s",
+    "radians": "rad",
+    "radian": "rad",
+    "radians/second": "rad/s",
+    "degrees": "°",
+    "seconds": "s",
+    "volts": "V",
+    "newtons": "N",
+    "hertz": "Hz",
+}
+_NO_UNITS = {"", "unknown", "n.a.", "n/a", "na", "none"}
+
+_METRICS = {
+    "r": "Correlation",
+    "r2": "R²",
+    "error": "Error",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+}
+
+
+def safe(name: object) -> str:
+    """Make text from a file inert in plotly, which reads tags, TeX and templates.
+
+    Examples
+    --------
+    >>> safe("<b>x</b> $y$ %{z}")
+    '&lt;b&gt;x&lt;/b&gt; &#36;y&#36; %&#123;z}'
+    """
+    text = " ".join(str(name).split())
+    return html.escape(text, quote=False).replace("$", "&#36;").replace("%{", "%&#123;")
+
+
+def decoder_name(decoder: str) -> str:
+    """Name a decoder plainly: ``"cnn"`` is the network."""
+    return _DECODERS.get(decoder, (decoder, ""))[0]
+
+
+def decoder_color(decoder: str, others: list[str] | None = None) -> str:
+    """Color of a decoder, the same in every figure."""
+    if decoder in _DECODERS:
+        return _DECODERS[decoder][1]
+    place = others.index(decoder) if others and decoder in others else 0
+    return _OTHERS[place % len(_OTHERS)]
+
+
+def faded(color: str, alpha: float) -> str:
+    """Give a ``#rrggbb`` color an opacity.
+
+    Examples
+    --------
+    >>> faded("#0072B2", 0.2)
+    'rgba(0, 114, 178, 0.2)'
+    """
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {alpha:g})"
+
+
+def short_unit(units: str) -> str:
+    """Abbreviate a unit's name as axes do; empty where the file gives none.
+
+    Examples
+    --------
+    >>> short_unit("meters/second"), short_unit("n.a.")
+    ('m/s', '')
+    """
+    plain = " ".join(str(units).split())
+    return "" if plain.lower() in _NO_UNITS else _UNITS.get(plain.lower(), plain)
+
+
+def title_case(name: str) -> str:
+    """Write a name as a heading: first letter large, underscores as spaces."""
+    plain = " ".join(str(name).replace("_", " ").split())
+    return plain[:1].upper() + plain[1:]
+
+
+def quantity(name: str, units: str) -> str:
+    """Label an axis with a quantity and its unit; inert in plotly.
+
+    Examples
+    --------
+    >>> quantity("speed", "meters/second")
+    'Speed (m/s)'
+    """
+    return f"{safe(title_case(name))} ({safe(short_unit(units)) or 'unit not given'})"
+
+
+def metric_name(decoding: Decoding, target: str, metric: str) -> str:
+    """Name a metric, with the target's unit where it has one (not inert: escape on use)."""
+    name = _METRICS.get(metric, title_case(metric))
+    if metric == "r" and decoding.kind(target) == "circular":
+        name = "Circular correlation"
+    if metric == "error":
+        unit = short_unit(decoding.predictions[target].attrs.get("units", ""))
+        name += f" ({unit or 'unit not given'})"
+    return name
+
+
+def check_target(decoding: Decoding, target: str) -> None:
+    """Raise `NWBDecodeError` for a target that was not decoded."""
+    if target not in decoding.targets:
+        raise NWBDecodeError(
+            f"no target {target!r} was decoded. {suggest(target, decoding.targets)}"
+        )
+
+
+def finish(figure: go.Figure, title: str, *, subtitle: str = "", height: int) -> go.Figure:
+    """Give a figure its title (already inert) and the common look; returns it."""
+    heading: dict[str, Any] = {
+        "text": f"<b>{title}</b>",
+        "x": 0,
+        "xref": "container",
+        "xanchor": "left",
+        "y": 1,
+        "yref": "container",
+        "yanchor": "top",
+        "pad": {"t": 10, "l": 12},
+        "font": {"size": 14, "color": INK},
+    }
+    if subtitle:
+        heading["subtitle"] = {"text": subtitle, "font": {"size": 11.5, "color": "#555555"}}
+    figure.update_layout(
+        template="plotly_white",
+        title=heading,
+        font={"family": FONT, "size": 12, "color": INK},
+        height=height,
+        margin={"l": 74, "r": 16, "t": 62 if subtitle else 44, "b": 46},
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        hoverlabel={"namelength": -1, "font": {"family": FONT}},
+        legend={
+            "orientation": "h",
+            "x": 1,
+            "xanchor": "right",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "bgcolor": "rgba(255,255,255,0)",
+        },
+    )
+    lines = {"gridcolor": GRID, "zeroline": False, "linecolor": "#bbbbbb", "title_standoff": 8}
+    figure.update_xaxes(**lines, showline=True, ticks="outside", tickcolor="#bbbbbb", ticklen=4)
+    figure.update_yaxes(**lines, showline=False)
+    return figure

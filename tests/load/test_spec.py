@@ -1,0 +1,97 @@
+"""The one-line grammar of targets."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load import TargetSpec
+from nwbdecode.load.derive import DERIVATIONS
+
+PARTS = st.text("abcXYZ019_-. é", min_size=1, max_size=8).filter(lambda s: s == s.strip())
+PATHS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
+POSITIVE = st.floats(0, 1e6, allow_nan=False)
+
+
+@st.composite
+def target_specs(draw: st.DrawFn) -> TargetSpec:
+    derivation = draw(st.sampled_from(["", *DERIVATIONS]))
+    kind = draw(st.sampled_from(["", "linear", "circular", "categorical"]))
+    options: dict[str, float] = {}
+    n = 1
+    if derivation:
+        made = DERIVATIONS[derivation]
+        kind = draw(st.sampled_from(["", made.kind]))
+        n = draw(st.sampled_from(made.sources))
+        for option in draw(st.sets(st.sampled_from([*made.defaults, "none"]))) - {"none"}:
+            values = st.just(math.inf) | POSITIVE if option == "max_gap" else POSITIVE
+            options[option] = draw(values)
+    return TargetSpec(
+        paths=tuple(draw(PATHS) for _ in range(n)),
+        derivation=derivation,
+        options=options,
+        kind=kind,
+        name=draw(st.just("") | PARTS),
+    )
+
+
+@given(target_specs())
+def test_a_spec_written_and_read_again_is_equal(spec: TargetSpec) -> None:
+    again = TargetSpec.parse(str(spec))
+    assert again == spec
+    assert str(again) == str(spec)
+    assert hash(again) == hash(spec)
+
+
+@given(st.text("ab/=:,@()1.", max_size=20))
+def test_no_text_ends_in_a_foreign_error(text: str) -> None:
+    try:
+        TargetSpec.parse(text)
+    except NWBDecodeError:
+        pass
+
+
+def test_every_part_of_the_grammar_is_read() -> None:
+    spec = TargetSpec.parse(" run = A/led1 : speed( median = 0.3, max_gap=inf ) @linear")
+    assert spec == TargetSpec(
+        ("A/led1",), "speed", {"median": 0.3, "max_gap": math.inf}, "linear", "run"
+    )
+    assert TargetSpec.parse("hd=A/led1,A/led2:head_direction").paths == ("A/led1", "A/led2")
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [("A/led1", "led1"), ("A/led1:speed", "speed"), ("v=A/led1:speed", "v"), ("tone@linear", "tone")],
+)
+def test_the_name_is_given_or_the_derivation_or_the_last_part(text: str, label: str) -> None:
+    assert TargetSpec.parse(text).label == label
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("led1:sped", "Did you mean 'speed'"),
+        ("led1:speed(gausian=1)", "Did you mean 'gaussian'"),
+        ("led1:speed(gaussian=wide)", "is no NAME=NUMBER"),
+        ("led1:speed(gaussian=-1)", "zero or a positive"),
+        ("led1:speed(gaussian=nan)", "zero or a positive"),
+        ("led1:speed(gaussian=inf)", "only max_gap may be inf"),
+        ("led1@angle", "unknown kind 'angle'"),
+        ("led1:speed@circular", "cannot be circular"),
+        ("led1,led2", "no derivation"),
+        ("led1,led2:speed", "takes 1 path"),
+        ("led1:", "derivation in 'led1:' is empty"),
+        ("=led1", "name in '=led1' is empty"),
+        ("led1(median=1)", "expected"),
+        ("", "expected"),
+        (":speed", "expected"),
+        ("a/b=led1", "may not hold a '/'"),
+    ],
+)
+def test_a_faulty_spec_is_answered_with_what_is_expected(text: str, message: str) -> None:
+    with pytest.raises(NWBDecodeError, match=message):
+        TargetSpec.parse(text)
