@@ -8,31 +8,32 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nwbdecode.explore import figures
-    from nwbdecode.explore.report import report
+    from nwbdecode.explore.reporting import report
     from nwbdecode.explore.widgets import explore
 
-__all__ = ["explore", "figures", "report"]
+__all__ = ["explore", "report"]
 
-_HOMES = {"explore": "widgets", "report": "report"}
+_HOMES = {"explore": "widgets", "report": "reporting"}
+
+
+def __getattr__(name: str) -> Any:
+    # plotly and ipywidgets take a second to import: pay for them on first use.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class _Room(ModuleType):
     # `nwbdecode.explore` is the user's verb and this room's name: importing any
-    # module of the room would put the room in the verb's place, so it answers for both.
+    # module of the room puts the room in the verb's place, so it answers to the call.
     def __call__(self, *args: Any, **options: Any) -> Any:
-        return import_module(f"{__name__}.widgets").explore(*args, **options)
-
-    def __getattribute__(self, name: str) -> Any:
-        # The module `report.py` must not hide the function of the same name.
-        if name in _HOMES:
-            return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        if name == "figures":
-            return import_module(f"{__name__}.figures")
-        return super().__getattribute__(name)
-
-    def __dir__(self) -> list[str]:
-        return __all__
+        return __getattr__("explore")(*args, **options)
 
 
 sys.modules[__name__].__class__ = _Room

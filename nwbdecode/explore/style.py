@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+import plotly.graph_objects as go
+
 from nwbdecode.errors import NWBDecodeError, suggest
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from nwbdecode.decoding import Decoding
 
 # Okabe and Ito (2008), Color Universal Design: told apart with any color vision.
@@ -56,6 +56,46 @@ _METRICS = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
 }
+
+_AXIS = {"gridcolor": GRID, "linecolor": "#bbbbbb", "zeroline": False, "automargin": True}
+# A template of its own, small: each move of the explorer's window sends it along.
+_TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": FONT, "size": 12, "color": INK},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "title": {
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 10, "l": 12},
+            "font": {"size": 14},
+            "subtitle": {"font": {"size": 11.5, "color": "#555555"}},
+        },
+        "hoverlabel": {"namelength": -1, "font": {"family": FONT}},
+        "legend": {
+            "orientation": "h",
+            "x": 1,
+            "xanchor": "right",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "bgcolor": "rgba(255,255,255,0)",
+        },
+        "xaxis": {
+            **_AXIS,
+            "showline": True,
+            "ticks": "outside",
+            "tickcolor": "#bbbbbb",
+            "ticklen": 4,
+            "title": {"standoff": 8},
+        },
+        "yaxis": {**_AXIS, "title": {"standoff": 8}},
+    }
+)
 
 
 def safe(name: object) -> str:
@@ -145,39 +185,13 @@ def check_target(decoding: Decoding, target: str) -> None:
 
 def finish(figure: go.Figure, title: str, *, subtitle: str = "", height: int) -> go.Figure:
     """Give a figure its title (already inert) and the common look; returns it."""
-    heading: dict[str, Any] = {
-        "text": f"<b>{title}</b>",
-        "x": 0,
-        "xref": "container",
-        "xanchor": "left",
-        "y": 1,
-        "yref": "container",
-        "yanchor": "top",
-        "pad": {"t": 10, "l": 12},
-        "font": {"size": 14, "color": INK},
-    }
+    heading: dict[str, Any] = {"text": f"<b>{title}</b>"}
     if subtitle:
-        heading["subtitle"] = {"text": subtitle, "font": {"size": 11.5, "color": "#555555"}}
+        heading["subtitle"] = {"text": subtitle}
     figure.update_layout(
-        template="plotly_white",
+        template=_TEMPLATE,
         title=heading,
-        font={"family": FONT, "size": 12, "color": INK},
         height=height,
         margin={"l": 74, "r": 16, "t": 62 if subtitle else 44, "b": 46},
-        paper_bgcolor="white",
-        plot_bgcolor="white",
-        hoverlabel={"namelength": -1, "font": {"family": FONT}},
-        legend={
-            "orientation": "h",
-            "x": 1,
-            "xanchor": "right",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "bgcolor": "rgba(255,255,255,0)",
-        },
     )
-    lines = {"gridcolor": GRID, "zeroline": False, "linecolor": "#bbbbbb", "title_standoff": 8}
-    figure.update_xaxes(**lines, showline=True, ticks="outside", tickcolor="#bbbbbb", ticklen=4)
-    figure.update_yaxes(**lines, showline=False)
     return figure

@@ -69,7 +69,9 @@ def traces(
     )
     figure.update_layout(hovermode="x unified", uirevision=target)
     ends = window or (decoding.time[0], decoding.time[-1])
-    figure.update_xaxes(range=[float(ends[0]), float(ends[1])], hoverformat=".2f")
+    # Heights a reader zoomed to outlive a move of the window; its old times must not.
+    ends = [float(ends[0]), float(ends[1])]
+    figure.update_xaxes(range=ends, uirevision=str(ends), hoverformat=".2f")
     last = {"row": rows, "col": 1} if figure._grid_ref else {}
     figure.update_xaxes(title_text="Time (s)", **last)
     return figure

@@ -72,7 +72,9 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
         attrs = dict(target.attrs, kind=kind, missing=float(1 - present.mean()))
         attrs["support"] = _support(target, time, start, end)
         attrs.setdefault("units", "")
-        held[str(name)] = xr.DataArray(values.astype(np.float32), dims=dims, coords=coords, attrs=attrs)
+        held[str(name)] = xr.DataArray(
+            values.astype(np.float32), dims=dims, coords=coords, attrs=attrs
+        )
     shared = {n: power[n].variable for n in ("time", "bin_start", "bin_end", "segment")}
     return xr.Dataset(held, coords=shared)
 

@@ -54,9 +54,7 @@ class Band:
         return self.half + (0 if self.step == 1 else self.step * _NEIGHBORS // 2)
 
 
-def make_band(
-    frequency: float, rate: float, *, w0: float = W0, truncate: float = TRUNCATE
-) -> Band:
+def make_band(frequency: float, rate: float, *, w0: float = W0, truncate: float = TRUNCATE) -> Band:
     """Sample a Morlet wavelet for the engine."""
     even, odd = morlet_taps(frequency, rate, w0=w0, truncate=truncate)
     step = max(1, int(rate / (_PER_PERIOD * frequency)))
@@ -88,7 +86,9 @@ def band_power(
         return _direct(samples, band.even, band.odd, first - origin, stop - origin)
     low = int(first[0]) // band.step - _NEIGHBORS // 2 + 1
     high = int(stop[-1]) // band.step + _NEIGHBORS // 2 + 1
-    envelope = _on_grid(samples, band.even, band.odd, low * band.step - origin, band.step, high - low)
+    envelope = _on_grid(
+        samples, band.even, band.odd, low * band.step - origin, band.step, high - low
+    )
     base, weights, quadrature = _nodes(band, first, stop)
     return _integrate(envelope, base - low, weights, quadrature)
 

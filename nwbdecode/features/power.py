@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,6 +46,7 @@ def wavelet_power(
     truncate: float = TRUNCATE,
     reference: Reference = "none",
     remainder: bool = False,
+    causal: bool = False,
     engine: Engine = "filterbank",
     store: str | Path | None = None,
     memory: int = 1 << 30,
@@ -76,6 +78,9 @@ def wavelet_power(
         "average" subtracts the mean of the good channels of each electrode group.
     remainder : bool, default False
         Keep, as a row at 0 Hz, the signed signal below the lowest band.
+    causal : bool, default False
+        Delay each band by its filter's reach, so that no bin depends on a
+        later sample. Slow bands then lag by seconds.
     engine : {"filterbank", "pywt", "reference"}
         "filterbank" is the fast one; "pywt" goes through PyWavelets and
         "reference" takes every sample in float64: both to read and compare.
@@ -131,10 +136,11 @@ def wavelet_power(
         "truncate": float(truncate),
         "reference": reference,
         "remainder": bool(remainder),
+        "causal": bool(causal),
         "engine": engine,
     }
-    make = _transform(signal.rate, bands, recipe)
-    return _run(signal, bins, make, recipe, store=store, memory=memory, progress=progress)
+    transform = _transform(signal.rate, bands, recipe)
+    return _run(signal, bins, transform, recipe, store=store, memory=memory, progress=progress)
 
 
 def traces(
@@ -170,8 +176,9 @@ def traces(
         one = np.ones(1, dtype=np.float32)
         return smooth_mean(samples, one, first - origin, stop - origin)[:, None, :]
 
-    make.reach = 0  # type: ignore[attr-defined]
-    return _run(signal, bins, make, recipe, store=None, memory=1 << 30, progress=progress)
+    return _run(
+        signal, bins, _Transform(make, 0, 0), recipe, store=None, memory=1 << 30, progress=progress
+    )
 
 
 def from_recipe(signal: Signal, recipe: dict[str, Any], **how: Any) -> xr.DataArray:
@@ -218,28 +225,46 @@ def _bands(
     return bands
 
 
-def _transform(rate: float, bands: np.ndarray, recipe: dict[str, Any]) -> Callable[..., np.ndarray]:
-    """Build the function from padded samples (channel, time) to (bin, frequency, channel)."""
+def _transform(rate: float, bands: np.ndarray, recipe: dict[str, Any]) -> _Transform:
     from nwbdecode.features import filterbank
 
     w0, truncate = recipe["w0"], recipe["truncate"]
     filters = [filterbank.make_band(f, rate, w0=w0, truncate=truncate) for f in bands]
     low_pass = _low_pass(float(bands[0]), rate) if recipe["remainder"] else None
-    reach = max(band.reach for band in filters)
+    low_reach = 0 if low_pass is None else len(low_pass) // 2
+    causal = recipe["causal"]
+    if causal and recipe["engine"] != "filterbank":
+        raise NWBDecodeError("causal features come from engine='filterbank' alone")
 
     def make(samples: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
         if recipe["engine"] == "filterbank":
-            rows = [filterbank.band_power(samples, origin, band, first, stop) for band in filters]
+            rows = []
+            for band in filters:
+                lag = band.reach if causal else 0
+                rows.append(filterbank.band_power(samples, origin, band, first - lag, stop - lag))
             out = np.stack(rows, axis=1)
         else:
             out = _slow_power(recipe, samples, bands, rate, first - origin, stop - origin)
         if low_pass is None:
             return out
-        row = filterbank.smooth_mean(samples, low_pass, first - origin, stop - origin)
+        at = origin + (low_reach if causal else 0)
+        row = filterbank.smooth_mean(samples, low_pass, first - at, stop - at)
         return np.concatenate([row[:, None, :], out], axis=1)
 
-    make.reach = max(reach, 0 if low_pass is None else len(low_pass) // 2)  # type: ignore[attr-defined]
-    return make
+    reach = max(low_reach, *(band.reach for band in filters))
+    return _Transform(make, before=2 * reach if causal else reach, after=0 if causal else reach)
+
+
+@dataclass(frozen=True)
+class _Transform:
+    """From padded samples (channel, time) to (bin, frequency, channel).
+
+    `before` and `after` are the samples beyond a bin's own that it depends on.
+    """
+
+    make: Callable[[np.ndarray, int, np.ndarray, np.ndarray], np.ndarray]
+    before: int
+    after: int
 
 
 def _low_pass(lowest: float, rate: float) -> np.ndarray:
@@ -300,7 +325,7 @@ def _pywt_power(
 def _run(
     signal: Signal,
     bins: Bins,
-    make: Callable[..., np.ndarray],
+    transform: _Transform,
     recipe: dict[str, Any],
     *,
     store: str | Path | None,
@@ -314,7 +339,8 @@ def _run(
     shape = (len(bins), len(rows), signal.n_channels)
     # Blocks of slow bins span minutes of signal: never more than the memory allows.
     sample_bytes = 4 * 4 * signal.n_channels
-    per_block = int(BLOCK * bins.width * signal.rate + 2 * make.reach) * sample_bytes  # type: ignore[attr-defined]
+    reach = transform.before + transform.after
+    per_block = int(BLOCK * bins.width * signal.rate + reach) * sample_bytes
     if per_block > memory:
         raise NWBDecodeError(
             f"one block of {signal.n_channels} channels needs {per_block / 1e9:.1f} GB; `memory` "
@@ -335,20 +361,20 @@ def _run(
         todo = list(range(-(-shape[0] // BLOCK)))
     for block in _progress(todo, "features", progress and len(todo) > 4):
         low, high = block * BLOCK, min((block + 1) * BLOCK, len(bins))
-        out = _block(signal, bins, make, groups, low, high)
+        out = _block(signal, bins, transform, groups, low, high)
         if kept is None:
             values[low:high] = out
         else:
             kept.write(block, out)
     if kept is not None:
         values = kept.lazy()
-    return _labelled(values, signal, bins, rows, recipe, digest, make.reach)  # type: ignore[attr-defined]
+    return _labelled(values, signal, bins, rows, recipe, digest, transform)
 
 
 def _block(
     signal: Signal,
     bins: Bins,
-    make: Callable[..., np.ndarray],
+    transform: _Transform,
     groups: list[np.ndarray],
     low: int,
     high: int,
@@ -359,19 +385,21 @@ def _block(
         inside = low + np.flatnonzero(bins.segment[low:high] == index)
         segment = signal.segments[index]
         first, stop = bins.first[inside], bins.stop[inside]
-        reach = make.reach  # type: ignore[attr-defined]
-        begin, end = int(first[0]) - reach, int(stop[-1]) + reach
+        begin, end = int(first[0]) - transform.before, int(stop[-1]) + transform.after
         wanted = np.arange(begin, end) - segment.start
         if begin < segment.start or end > segment.stop:
-            wanted = reflected(wanted, segment.stop - segment.start)
+            size = segment.stop - segment.start
+            # A mirror at the start would show a causal filter the future: hold the first sample.
+            causal = transform.after == 0 < transform.before
+            wanted = np.clip(wanted, 0, size - 1) if causal else reflected(wanted, size)
         start = int(wanted.min())
         read = signal.read_array(segment.start + start, segment.start + int(wanted.max()) + 1)
         read = subtract_average(read.astype(np.float32, copy=False), groups)
         samples = np.ascontiguousarray(read[wanted - start].T)
-        if not np.isfinite(samples).all():
-            samples = np.nan_to_num(samples, copy=False, posinf=np.nan, neginf=np.nan, nan=np.nan)
         parts.append(
-            make(samples, begin - segment.start, first - segment.start, stop - segment.start)
+            transform.make(
+                samples, begin - segment.start, first - segment.start, stop - segment.start
+            )
         )
     return np.concatenate(parts)
 
@@ -383,15 +411,16 @@ def _labelled(
     rows: list[float],
     recipe: dict[str, Any],
     digest: str,
-    reach: int,
+    transform: _Transform,
 ) -> xr.DataArray:
     import xarray as xr
 
     known = {
-        str(name): ("channel", signal.channels[name].to_numpy())
-        for name in signal.channels.columns
+        str(name): ("channel", signal.channels[name].to_numpy()) for name in signal.channels.columns
     }
-    support = reach / signal.rate + bins.width / 2 + 0.5 / signal.rate
+    # Bins round to whole samples: half of one more on either side.
+    half = bins.width / 2 + 0.5 / signal.rate
+    support = [reach / signal.rate + half for reach in (transform.before, transform.after)]
     source = dict(signal.source)
     place = dict(source.get("signal", {}))
     place.update(path=signal.path, object_id=signal.object_id, modality=signal.modality)
@@ -415,7 +444,7 @@ def _labelled(
             "units": squared,
             "modality": signal.modality,
             "bin": bins.width,
-            "support": [support, support],
+            "support": support,
             "recipe": json.loads(json.dumps(recipe)),
             "source": source,
             "hash": digest,

@@ -81,10 +81,19 @@ class FeatureStore:
         if {"power", "written"} <= names and group["power"].shape == tuple(shape):
             self._power, self._written = group["power"], group["written"]
             return
-        options: dict[str, Any] = {"store": str(path), "overwrite": True, "compressor": None, **form}
+        options: dict[str, Any] = {
+            "store": str(path),
+            "overwrite": True,
+            "compressor": None,
+            **form,
+        }
         self._power = zarr.create(
-            shape=shape, chunks=(BLOCK, *shape[1:]), dtype="f4", path="power",
-            fill_value=np.nan, **options,
+            shape=shape,
+            chunks=(BLOCK, *shape[1:]),
+            dtype="f4",
+            path="power",
+            fill_value=np.nan,
+            **options,
         )
         # One flag a chunk: a flag's write cannot disturb another block's.
         self._written = zarr.create(

@@ -167,10 +167,8 @@ def modality_of(series: TimeSeries, path: str, table: pd.DataFrame | None) -> Mo
 
 
 def _group_descriptions(series: TimeSeries, table: pd.DataFrame) -> list[str]:
-    electrodes = series.electrodes.table
-    if "group" not in electrodes.colnames or "group" not in table:
+    nwbfile = series.get_ancestor(neurodata_type="NWBFile")
+    if nwbfile is None or "group" not in table:
         return []
-    rows = np.asarray(series.electrodes.data[:], dtype=int)
-    groups = [electrodes["group"].data[int(row)] for row in rows]
-    names = set(table["group"])
-    return [str(group.description or "") for group in set(groups) if group.name in names]
+    groups = nwbfile.electrode_groups
+    return [str(groups[name].description or "") for name in set(table["group"]) if name in groups]

@@ -175,6 +175,6 @@ def _values(column: np.ndarray) -> str:
         finite = column[np.isfinite(column.astype(float))]
         return f"{finite.min():g} to {finite.max():g}" if finite.size else "no numbers"
     names, counts = np.unique(column.astype(str), return_counts=True)
-    shown = [f"{name!r} ({n})" for name, n in zip(names, counts, strict=True)][:12]
+    shown = [f"{name!r} ({n})" for name, n in zip(names.tolist(), counts, strict=True)][:12]
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
     return ", ".join(shown) + more

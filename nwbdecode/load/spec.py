@@ -16,7 +16,7 @@ _RESERVED = set("=:,@()")
 _LINE = re.compile(
     r"(?:(?P<name>[^=:,@()]*)=)?"
     r"(?P<paths>[^=:@()]+)"
-    r"(?::(?P<derivation>[^=:,@()]*)(?:\((?P<options>[^()]*)\))?)?"
+    r"(?::(?P<derivation>[^=:,@()]*)(?:\((?P<options>[^()]*)\)\s*)?)?"
     r"(?:@(?P<kind>[^=:,@()]*))?"
 )
 

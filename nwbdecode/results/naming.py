@@ -39,11 +39,11 @@ class Names:
 
 
 def readable(text: object) -> str:
-    """Return text that HDF5 can hold, for columns and descriptions that people read.
+    r"""Return text that HDF5 can hold, for columns and descriptions that people read.
 
     Examples
     --------
-    >>> readable("tone\\0"), readable(3)
+    >>> readable("tone\0"), readable(3)
     ('tone', '3')
     """
     return str(text).replace("\0", "").encode("utf-8", "replace").decode("utf-8")

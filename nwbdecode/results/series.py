@@ -137,7 +137,7 @@ class SeriesShelf:
         elif kind == "categorical":
             many = variable.ndim > 1
             units = "probability" if many else "n.a."
-            classes = ", ".join(map(readable, variable.attrs.get("classes", ())))
+            classes = ", ".join(map(str, variable.attrs.get("classes", ())))
             about += f": probability of each class ({classes})" if many else f": codes of {classes}"
         return self._put(home, variable, name, about, units)
 
@@ -151,7 +151,7 @@ class SeriesShelf:
             made = SpatialSeries
         else:
             made = TimeSeries
-        series = made(description=about, **given, **self._when())
+        series = made(description=readable(about), **given, **self._when())
         self._held.setdefault(home, []).append(series)
         if self._owner is None:
             self._owner = path, series

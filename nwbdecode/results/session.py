@@ -13,6 +13,7 @@ from pynwb import NWBFile
 from pynwb.file import Subject
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.results.naming import Names
 
 if TYPE_CHECKING:
     from pynwb.device import Device
@@ -149,8 +150,6 @@ def _groups(
 
 
 def _object_name(name: str, groups: Mapping[str, ElectrodeGroup]) -> str:
-    from nwbdecode.results.naming import Names
-
     plain = name.replace("/", "_").replace(":", "_").replace("\0", "_")
     taken = [group.name for group in groups.values()]
     return plain if plain not in taken and plain.strip(".") else Names(taken).take(plain)

@@ -9,7 +9,7 @@ import numpy as np
 from hdmf.common import DynamicTable, DynamicTableRegion, VectorData
 
 from nwbdecode.results.arrays import Entry, describe, inline, is_text, restore, stored
-from nwbdecode.results.naming import Names
+from nwbdecode.results.naming import Names, readable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,14 +76,14 @@ def to_table(
                 entry[group][str(label)] = inline(array.variable)
                 continue
             column = names.take((renamed or {}).get(str(label), str(label)))
-            about = columns.get(str(label)) or f"{label} of each row"
+            about = readable(columns.get(str(label)) or f"{label} of each row")
             data = [str(v) for v in values] if values.dtype.kind in "OU" else stored(values)
             held.append(VectorData(name=column, description=about, data=data))
             entry[group][str(label)] = describe(array.variable) | {"at": f"{name}/{column}"}
     if not held:
         return None, entry
     entry["rows"] = sizes
-    return table_type(name=name, description=description, columns=[*held, *beside]), entry
+    return table_type(name=name, description=readable(description), columns=[*held, *beside]), entry
 
 
 def _by_rows(variable: xr.Variable, sizes: Mapping[str, int]) -> np.ndarray | None:

@@ -15,6 +15,9 @@ from pynwb.file import Subject
 RATE = 1000.0
 CHANNELS = 6
 
+#: How near float32 samples of a few millivolts come to their exact values.
+CLOSE = {"rtol": 1e-6, "atol": 1e-9}
+
 
 def session(**fields: Any) -> pynwb.NWBFile:
     """An NWBFile with nothing recorded."""
@@ -124,7 +127,5 @@ def add_behavior(nwbfile: pynwb.NWBFile) -> None:
     behavior.add(CompassDirection(spatial_series=compass))
     tone = np.array(["off", "low", "off", "high"] * 5)
     nwbfile.add_stimulus(
-        pynwb.TimeSeries(
-            name="tone", data=tone, unit="n.a.", timestamps=np.arange(20) * 0.5 + 0.25
-        )
+        pynwb.TimeSeries(name="tone", data=tone, unit="n.a.", timestamps=np.arange(20) * 0.5 + 0.25)
     )

@@ -80,7 +80,7 @@ def test_hdf5_without_nwb_is_refused_with_what_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "plain.h5"
     with h5py.File(path, "w") as file:
         file["voltage"] = np.zeros(3)
-    with pytest.raises(NWBDecodeError, match="not NWB.*voltage"):
+    with pytest.raises(NWBDecodeError, match=r"not NWB.*voltage"):
         load.open(path)
 
 
@@ -160,7 +160,7 @@ def test_closing_lets_others_write_to_the_file(tmp_path: Path) -> None:
 def test_a_signal_still_reads_after_its_source_is_closed(ephys_path: Path) -> None:
     with load.open(ephys_path) as opened:
         signal = opened.signal("Raw")
-    np.testing.assert_allclose(signal.read(10, 20), recordings.volts()[10:20], rtol=1e-6)
+    np.testing.assert_allclose(signal.read(10, 20), recordings.volts()[10:20], **recordings.CLOSE)
 
 
 def test_a_pickled_source_opens_the_file_again(source: load.Source) -> None:
@@ -178,7 +178,7 @@ def test_a_signal_travels_to_another_process_and_reads_there(source: load.Source
     signal.read(0, 10)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         there = pool.apply(_read, (signal,))
-    np.testing.assert_allclose(there, recordings.volts()[100:120, [4, 0]], rtol=1e-6)
+    np.testing.assert_allclose(there, recordings.volts()[100:120, [4, 0]], **recordings.CLOSE)
 
 
 def test_a_signal_of_a_file_replaced_since_reads_the_new_one_or_says_so(tmp_path: Path) -> None:
@@ -221,4 +221,4 @@ def test_an_open_nwbfile_from_disk_travels_by_its_path_and_stays_open(ephys_path
             assert opened.path == str(ephys_path)
             assert opened.signal("Raw").reader.path == str(ephys_path)  # type: ignore[attr-defined]
         assert content.acquisition["Raw"].data[0, 0] == recordings.counts(1)[0, 0]
-    np.testing.assert_allclose(signal.read(0, 5), recordings.volts()[:5], rtol=1e-6)
+    np.testing.assert_allclose(signal.read(0, 5), recordings.volts()[:5], **recordings.CLOSE)

@@ -22,7 +22,7 @@ def test_samples_are_in_volts_with_every_gain_and_the_offset(source: load.Source
     signal = source.signal("acquisition/Raw")
     block = signal.read(1000, 1100)
     assert block.dtype == np.float32
-    np.testing.assert_allclose(block, recordings.volts()[1000:1100], rtol=1e-6)
+    np.testing.assert_allclose(block, recordings.volts()[1000:1100], **recordings.CLOSE)
     np.testing.assert_array_equal(
         signal.read(1000, 1100, units="counts"), recordings.counts(5000)[1000:1100]
     )
@@ -31,7 +31,9 @@ def test_samples_are_in_volts_with_every_gain_and_the_offset(source: load.Source
 
 def test_each_channel_keeps_its_own_gain_when_few_are_chosen(source: load.Source) -> None:
     signal = source.signal("Raw", channels=[105, 101])
-    np.testing.assert_allclose(signal.read(0, 50), recordings.volts()[:50, [5, 1]], rtol=1e-6)
+    np.testing.assert_allclose(
+        signal.read(0, 50), recordings.volts()[:50, [5, 1]], **recordings.CLOSE
+    )
     np.testing.assert_allclose(
         signal.read(0, 50, channels=[101]), recordings.volts()[:50, [1]], rtol=1e-6
     )

@@ -18,8 +18,9 @@ NAMES = st.one_of(
 ).filter(lambda name: name not in ("time", "fold"))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 UNITS = {
@@ -76,8 +77,10 @@ def decodings(draw: Any) -> Decoding:
         scores=draw(st.sampled_from([xr.Dataset(), simple.scores.assign_coords(relabelled)])),
         history=draw(st.sampled_from([xr.Dataset(), simple.history])),
         importance=draw(st.sampled_from([{}, simple.importance])),
-        decoders={name: StoredDecoder(draw(st.just({}) | st.fixed_dictionaries({"a": JSON})), weights)
-                  for name in draw(st.sets(NAMES, max_size=2))},
+        decoders={
+            name: StoredDecoder({"settings": draw(JSON)}, weights)
+            for name in draw(st.sets(NAMES, max_size=2))
+        },
         recipe=draw(st.dictionaries(st.text(max_size=5), JSON, max_size=3)),
         source=draw(st.sampled_from([{}, made.source(), {"signal": {"modality": "imaging"}}])),
-    )  # fmt: skip
+    )

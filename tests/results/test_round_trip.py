@@ -107,6 +107,21 @@ def test_a_result_without_any_bin_channel_or_fold_is_read_back_equal(tmp_path: P
     assert there_and_back(decoding, tmp_path).differences(decoding) == []
 
 
+def test_names_that_hdf5_cannot_hold_as_text_survive(tmp_path: Path) -> None:
+    simple = made.decoding()
+    odd = "tone\0\udce9"
+    decoding = simple.replace(
+        predictions=simple.predictions.rename(tone=odd),
+        truth=simple.truth.rename(tone=odd),
+        baselines={odd: simple.baselines["ridge"].rename(tone=odd)},
+        importance={odd: simple.importance["frequency"].rename(frequency=odd)},
+        decoders={odd: simple.decoders["final"]},
+        channels=simple.channels.assign_coords({odd: ("channel", [odd, "b", "c", "d"])}),
+        folds=simple.folds.rename(gap=odd),
+    )
+    assert there_and_back(decoding, tmp_path).differences(decoding) == []
+
+
 def test_tuples_and_numpy_scalars_in_settings_become_lists_and_numbers(tmp_path: Path) -> None:
     decoding = made.decoding().replace(recipe={"band": (np.float32(2), np.int8(3), float("inf"))})
     assert there_and_back(decoding, tmp_path).recipe == {"band": [2.0, 3, float("inf")]}

@@ -1,0 +1,349 @@
+"""The convolutional decoder, an estimator by scikit-learn's contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from nwbdecode.decoder.base import Decoder
+from nwbdecode.decoder.coding import Coding
+from nwbdecode.decoder.compact import Compact
+from nwbdecode.decoder.frey2021 import STRIDE, Frey2021
+from nwbdecode.decoder.scaling import Scaling, scaled
+from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
+from nwbdecode.decoder.windows import DecodeAt, Window, decodable, runs
+from nwbdecode.errors import NWBDecodeError, suggest
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+ARCHITECTURES = ("compact", "frey2021")
+#: Outputs decoded from one training window of the compact network.
+_STRETCH = 64
+#: Bins a forward pass in prediction.
+_PASS = 4096
+
+
+class CNNDecoder(Decoder):
+    """Decode behavior from wavelet power with a convolutional network.
+
+    Any mix of linear, circular and categorical targets shares one network. A
+    target's loss is divided by that of the best constant prediction, so that
+    no weights need setting, and missing values do not count.
+
+    Parameters
+    ----------
+    architecture : {"compact", "frey2021"}, default "compact"
+        "compact" projects all bands and channels at once and convolves over
+        time; it reads log power. "frey2021" is the published network with its
+        published training [1]_.
+    window : int, default 64
+        Bins read to decode one; a multiple of 16 for "frey2021".
+    decode_at : {"center", "end"}, default "center"
+        Which bin of the window is decoded. With "end" nothing after it is
+        read; features computed with ``causal=True`` then make the whole
+        decoder causal.
+    hidden : int, default 64
+        Width of the compact network.
+    dropout : float, default 0.2
+    learning_rate : float, optional
+        3e-3 for "compact", 7e-4 for "frey2021".
+    epochs : int, optional
+        At most so many of 50 steps for "compact" (30), of 250 for "frey2021" (20).
+    patience : int, default 8
+        Epochs without a better validation loss before training stops; 0 never.
+    validation : float, default 0.15
+        Share of the training bins set aside for early stopping, purged from
+        the rest as test bins are. Where the gaps do not fit, training runs its
+        course without.
+    device : str, default "auto"
+        "auto" takes a GPU if there is one.
+    random_state : int, default 0
+    progress : bool, default False
+
+    Attributes
+    ----------
+    network_ : torch.nn.Module
+    codings_ : list of Coding
+        How each target was encoded.
+    scaling_ : Scaling
+        How features were scaled.
+    history_ : History
+        Loss by epoch; one is the loss of a constant.
+    frequencies_, channels_ : list
+        Of the features it was fitted on.
+
+    References
+    ----------
+    .. [1] Frey, M. et al. (2021). Interpreting wide-band neural activity using
+       convolutional neural networks. eLife 10:e66551.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> rng = np.random.default_rng(0)
+    >>> power = xr.DataArray(
+    ...     rng.gamma(2, size=(400, 3, 2)), dims=("time", "frequency", "channel"),
+    ...     coords={"time": np.arange(400) / 30, "frequency": [4.0, 8.0, 16.0], "channel": [0, 1]},
+    ...     attrs={"bin": 1 / 30},
+    ... )
+    >>> speed = power[:, 1, 0].drop_vars(["frequency", "channel"]).assign_attrs(kind="linear")
+    >>> decoder = CNNDecoder(window=9, epochs=2).fit(power, xr.Dataset({"speed": speed}))
+    >>> decoder.predict(power)["speed"].shape
+    (400,)
+    """
+
+    def __init__(
+        self,
+        *,
+        architecture: Literal["compact", "frey2021"] = "compact",
+        window: int = 64,
+        decode_at: DecodeAt = "center",
+        hidden: int = 64,
+        dropout: float = 0.2,
+        learning_rate: float | None = None,
+        epochs: int | None = None,
+        patience: int = 8,
+        validation: float = 0.15,
+        device: str = "auto",
+        random_state: int = 0,
+        progress: bool = False,
+    ):
+        self.architecture = architecture
+        self.window = window
+        self.decode_at = decode_at
+        self.hidden = hidden
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.patience = patience
+        self.validation = validation
+        self.device = device
+        self.random_state = random_state
+        self.progress = progress
+
+    @property
+    def window_(self) -> Window:
+        if self.architecture == "frey2021" and self.decode_at == "center":
+            # The published network's outputs stand at every 16th bin: the middle one.
+            half = self.window // (2 * STRIDE) * STRIDE
+            return Window(half, self.window - 1 - half)
+        return Window.of(self.window, self.decode_at)
+
+    def fit(
+        self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None = None
+    ) -> CNNDecoder:
+        self._check_settings()
+        bins = self._begin(power, targets, train)
+        device = self._device()
+        kind = "linear" if self.architecture == "frey2021" else "log"
+        self.scaling_ = Scaling.learn(_values(power), _frequencies(power), bins.kept, kind)
+        self.codings_ = [Coding.learn(target, bins.kept) for target in targets.values()]
+        features = torch.from_numpy(scaled(power, self.scaling_)).to(device)
+        truth = [
+            torch.from_numpy(coding.encode(targets[coding.name])).to(device)
+            for coding in self.codings_
+        ]
+        held = decodable(bins.held | _around(bins, self.window_), bins.segment, self.window_)
+        held &= bins.held
+        schedule = self._schedule()
+        starts = np.concatenate(
+            [
+                np.arange(start, stop - schedule.length + 1)
+                for start, stop in runs(bins.kept, bins.segment)
+            ]
+            or [np.empty(0, int)]
+        )
+        if not len(starts):
+            schedule, starts = self._shorter(schedule, bins.kept, bins.segment)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.random_state)
+            self.network_ = self._build(*power.shape[1:]).to(device)
+            self.history_ = self._train(features, truth, starts, schedule, held)
+        return self
+
+    def _train(
+        self,
+        features: torch.Tensor,
+        truth: list[torch.Tensor],
+        starts: np.ndarray,
+        schedule: Schedule,
+        held: np.ndarray,
+    ) -> History:
+        from tqdm.auto import tqdm
+
+        def validate(net: torch.nn.Module) -> float:
+            outputs = self._forward(net, features, held)
+            losses = [
+                loss_of(out[held], values[held], coding).item()
+                for out, values, coding in zip(outputs, truth, self.codings_, strict=True)
+            ]
+            return float(np.mean(losses))
+
+        bar = tqdm(total=schedule.epochs, desc="training", leave=False, disable=not self.progress)
+
+        def report(epoch: int, history: History) -> None:
+            bar.update()
+            bar.set_postfix(loss=f"{history.train[-1]:.3f}", held=f"{history.validation[-1]:.3f}")
+
+        with bar:
+            return train_network(
+                self.network_, features, truth, self.codings_, starts,
+                self._offsets(schedule.length), schedule,
+                validate=validate if held.any() else None,
+                generator=torch.Generator().manual_seed(self.random_state), report=report,
+            )  # fmt: skip
+
+    def _check_settings(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise NWBDecodeError(
+                f"unknown architecture {self.architecture!r}. "
+                f"{suggest(str(self.architecture), ARCHITECTURES)}"
+            )
+        if self.architecture == "frey2021" and self.window % STRIDE:
+            raise NWBDecodeError(
+                f"the published network needs a window of a multiple of {STRIDE} bins; "
+                f"found {self.window}"
+            )
+
+    def _device(self) -> torch.device:
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(self.device)
+
+    def _build(self, n_frequencies: int, n_channels: int) -> torch.nn.Module:
+        heads = [coding.width for coding in self.codings_]
+        if self.architecture == "frey2021":
+            return Frey2021(n_frequencies, n_channels, heads)
+        return Compact(
+            n_frequencies, n_channels, heads, window=self.window, before=self.window_.before,
+            hidden=self.hidden, dropout=self.dropout,
+        )  # fmt: skip
+
+    def _schedule(self) -> Schedule:
+        if self.architecture == "frey2021":
+            return Schedule(
+                "amsgrad", self.learning_rate or 7e-4, batch=8, length=self.window,
+                epochs=self.epochs or 20, steps=250, patience=self.patience,
+            )  # fmt: skip
+        return Schedule(
+            "adamw", self.learning_rate or 3e-3, batch=16, length=self.window + _STRETCH - 1,
+            epochs=self.epochs or 30, steps=50, patience=self.patience, average=0.99,
+            weight_decay=0.05,
+        )  # fmt: skip
+
+    def _shorter(
+        self, schedule: Schedule, kept: np.ndarray, segment: np.ndarray
+    ) -> tuple[Schedule, np.ndarray]:
+        """Train on single windows where no longer stretch fits into any run."""
+        from dataclasses import replace
+
+        whole = decodable(kept, segment, self.window_)
+        if not whole.any():
+            raise NWBDecodeError(
+                f"the inner validation block leaves no window of {self.window} bins to train on; "
+                "ask for a shorter window, a higher lowest frequency, or validation=0"
+            )
+        starts = np.flatnonzero(whole) - self.window_.before
+        return replace(schedule, length=self.window), starts
+
+    def _offsets(self, length: int) -> np.ndarray:
+        """Bins of a training window at which the network's outputs stand."""
+        if self.architecture == "frey2021":
+            last = STRIDE - 1 if self.decode_at == "end" else 0
+            return np.arange(0, length, STRIDE) + last
+        return np.arange(length - self.window + 1) + self.window_.before
+
+    def _forward(
+        self, net: torch.nn.Module, features: torch.Tensor, wanted: np.ndarray
+    ) -> list[torch.Tensor]:
+        """Outputs on all bins, NaN where not wanted."""
+        net.eval()
+        size = len(features)
+        out = [
+            torch.full((size, c.width), torch.nan, device=features.device) for c in self.codings_
+        ]
+        step = self._forward_windows if self.architecture == "frey2021" else self._forward_runs
+        with torch.inference_mode():
+            step(net, features, wanted, out)
+        return out
+
+    def _forward_runs(
+        self, net: torch.nn.Module, features: torch.Tensor, wanted: np.ndarray,
+        out: list[torch.Tensor],
+    ) -> None:  # fmt: skip
+        window = self.window_
+        for start, stop in runs(wanted, np.zeros(len(wanted), dtype=int)):
+            for low in range(start, stop, _PASS):
+                high = min(low + _PASS, stop)
+                x = features[low - window.before : high + window.after]
+                for filled, values in zip(out, net(x[None]), strict=True):
+                    filled[low:high] = values[0]
+
+    def _forward_windows(
+        self, net: torch.nn.Module, features: torch.Tensor, wanted: np.ndarray,
+        out: list[torch.Tensor],
+    ) -> None:  # fmt: skip
+        window = self.window_
+        column = -1 if self.decode_at == "end" else window.before // STRIDE
+        within = torch.arange(self.window, device=features.device)
+        for at in np.array_split(np.flatnonzero(wanted), max(1, int(wanted.sum()) // 64)):
+            if not len(at):
+                continue
+            index = torch.as_tensor(at, device=features.device)
+            x = features[(index - window.before)[:, None] + within]
+            for filled, values in zip(out, net(x), strict=True):
+                filled[index] = values[:, column]
+
+    def _outputs(self, power: xr.DataArray, wanted: np.ndarray) -> list[np.ndarray]:
+        device = next(self.network_.parameters()).device
+        features = torch.from_numpy(scaled(power, self.scaling_)).to(device)
+        outputs = self._forward(self.network_, features, wanted)
+        return [out.cpu().numpy() for out in outputs]
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        state = self.network_.state_dict()
+        return {f"network.{name}": value.cpu().numpy() for name, value in state.items()}
+
+    def _restore(self, config: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        super()._restore(config, arrays)
+        net = self._build(len(self.frequencies_), len(self.channels_))
+        state = {
+            name.removeprefix("network."): torch.from_numpy(value.copy())
+            for name, value in arrays.items()
+            if name.startswith("network.")
+        }
+        expected = {name: tuple(value.shape) for name, value in net.state_dict().items()}
+        found = {name: tuple(value.shape) for name, value in state.items()}
+        if expected != found:
+            wrong = sorted(set(expected.items()) ^ set(found.items()))[:3]
+            raise NWBDecodeError(f"stored weights do not fit the stored settings, first at {wrong}")
+        net.load_state_dict(state)
+        self.network_ = net.to(self._device()).eval()
+
+
+def _around(bins: Any, window: Window) -> np.ndarray:
+    """Bins that the windows of set-aside bins may read: those near enough, not kept."""
+    where = np.flatnonzero(bins.held)
+    near = np.zeros_like(bins.held)
+    if where.size:
+        grown = np.convolve(bins.held, np.ones(2 * window.size + 1), mode="same") > 0
+        near = grown & bins.train & ~bins.kept
+    return near
+
+
+def _values(power: xr.DataArray) -> Any:
+    """Index rows of the features without reading the rest."""
+
+    class Rows:
+        def __getitem__(self, where: np.ndarray) -> np.ndarray:
+            return power[where].to_numpy()
+
+    return Rows()
+
+
+def _frequencies(power: xr.DataArray) -> np.ndarray:
+    return power["frequency"].to_numpy()

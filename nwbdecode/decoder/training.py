@@ -1,0 +1,167 @@
+"""The training loop: windows gathered from one array, losses that need no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from nwbdecode.decoder.coding import Coding
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    optimizer : {"adamw", "amsgrad"}
+    learning_rate : float
+    batch : int
+        Windows (of `length` bins) a step.
+    length : int
+        Bins of a training window.
+    epochs, steps : int
+        At most so many epochs of so many steps; validation follows each epoch.
+    patience : int
+        Epochs without a better validation loss before it stops; 0 never stops.
+    average : float
+        Decay of the running average of weights that is validated and kept; 0 for none.
+    weight_decay : float
+    """
+
+    optimizer: str
+    learning_rate: float
+    batch: int
+    length: int
+    epochs: int
+    steps: int
+    patience: int
+    average: float = 0.0
+    weight_decay: float = 0.0
+
+
+@dataclass
+class History:
+    """Losses by epoch, one at chance."""
+
+    train: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+
+
+def loss_of(outputs: torch.Tensor, truth: torch.Tensor, coding: Coding) -> torch.Tensor:
+    """Loss of one target over its present values, divided by that of a constant.
+
+    Parameters
+    ----------
+    outputs, truth : tensors, shape (..., width)
+        Rows of `truth` that are NaN do not count.
+    coding : Coding
+    """
+    present = torch.isfinite(truth).all(-1)
+    if not bool(present.any()):
+        return outputs.sum() * 0.0
+    outputs, truth = outputs[present], truth[present]
+    if coding.kind == "categorical":
+        return functional.cross_entropy(outputs, truth) / coding.chance
+    return functional.mse_loss(outputs, truth) / coding.chance
+
+
+def train_network(
+    net: nn.Module,
+    features: torch.Tensor,
+    truth: list[torch.Tensor],
+    codings: list[Coding],
+    starts: np.ndarray,
+    offsets: np.ndarray,
+    schedule: Schedule,
+    *,
+    validate: Callable[[nn.Module], float] | None,
+    generator: torch.Generator,
+    report: Callable[[int, History], None] | None = None,
+) -> History:
+    """Train in place and leave the best weights in `net`.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+    features : tensor, shape (time, frequency, channel)
+        Scaled, on the device.
+    truth : list of tensors, shape (time, width)
+    codings : list of Coding
+    starts : int array
+        First bins that training windows may have.
+    offsets : int array
+        Where in a window its outputs are decoded.
+    schedule : Schedule
+    validate : callable, optional
+        Gives the validation loss of a network; without it training runs its course.
+    generator : torch.Generator
+        Draws the windows.
+    report : callable, optional
+        Called after each epoch.
+    """
+    optimizer: torch.optim.Optimizer
+    if schedule.optimizer == "amsgrad":
+        optimizer = torch.optim.Adam(net.parameters(), schedule.learning_rate, amsgrad=True)
+        annealed = None
+    else:
+        optimizer = torch.optim.AdamW(
+            net.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
+        )
+        total = schedule.epochs * schedule.steps
+        annealed = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, schedule.learning_rate, total_steps=total, pct_start=0.1
+        )
+    averaged = None
+    if schedule.average:
+        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average)
+        averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=decay)
+    kept: nn.Module = net if averaged is None else averaged.module
+    at = torch.as_tensor(starts, device=features.device)
+    within = torch.arange(schedule.length, device=features.device)
+    decoded = torch.as_tensor(offsets, device=features.device)
+    history, best, best_state, waited = History(), np.inf, None, 0
+    for epoch in range(schedule.epochs):
+        net.train()
+        losses = []
+        for _ in range(schedule.steps):
+            drawn = torch.randint(len(at), (schedule.batch,), generator=generator)
+            first = at[drawn.to(at.device)][:, None]
+            outputs = net(features[first + within])
+            loss = torch.stack(
+                [
+                    loss_of(out, values[first + decoded], coding)
+                    for out, values, coding in zip(outputs, truth, codings, strict=True)
+                ]
+            ).sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+            optimizer.step()
+            if annealed is not None:
+                annealed.step()
+            if averaged is not None:
+                averaged.update_parameters(net)
+            losses.append(loss.detach())
+        history.train.append(float(torch.stack(losses).mean()) / len(codings))
+        value = np.nan if validate is None else validate(kept.eval())
+        history.validation.append(value)
+        if report is not None:
+            report(epoch, history)
+        if validate is None:
+            continue
+        if value < best:
+            best, waited = value, 0
+            best_state = {k: v.detach().clone() for k, v in kept.state_dict().items()}
+        else:
+            waited += 1
+            if schedule.patience and waited >= schedule.patience:
+                break
+    net.load_state_dict(best_state if best_state is not None else kept.state_dict())
+    net.eval()
+    return history

@@ -1,0 +1,90 @@
+"""Writing replaces nothing by accident and leaves nothing half-done."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nwbdecode.errors import NWBDecodeError
+from nwbdecode.results import read, write
+from nwbdecode.results.session import new_file
+from tests import made
+
+
+def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
+    path = write(made.decoding(), tmp_path / "decoded.nwb")
+    other = made.decoding(seed=1)
+    with pytest.raises(NWBDecodeError, match=r"exists; .*overwrite=True"):
+        write(other, path)
+    assert read(path).identical(made.decoding())
+    write(other, path, overwrite=True)
+    assert read(path).identical(other)
+
+
+def test_the_recording_is_never_written_to_even_through_a_link(tmp_path: Path) -> None:
+    source = tmp_path / "session.nwb"
+    source.write_bytes(b"hours of recording")
+    link = tmp_path / "alias.nwb"
+    link.symlink_to(source)
+    decoding = made.decoding()
+    decoding = decoding.replace(source={**decoding.source, "path": str(source)})
+    with pytest.raises(NWBDecodeError, match="recording that was decoded"):
+        write(decoding, link, overwrite=True)
+    assert source.read_bytes() == b"hours of recording"
+
+
+def test_a_copy_of_the_recording_is_known_by_its_object_id(tmp_path: Path) -> None:
+    from pynwb import NWBHDF5IO
+
+    recording = new_file({})
+    with NWBHDF5IO(str(tmp_path / "session.nwb"), mode="w") as io:
+        io.write(recording)
+    copy = Path(shutil.copy(tmp_path / "session.nwb", tmp_path / "copy.nwb"))
+    decoding = made.decoding()
+    source = {**decoding.source, "object_id": recording.object_id}
+    with pytest.raises(NWBDecodeError, match="recording that was decoded"):
+        write(decoding.replace(source=source), copy, overwrite=True)
+
+
+def test_a_failure_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = write(made.decoding(), tmp_path / "decoded.nwb")
+    before = path.read_bytes()
+    broken = made.decoding(seed=1)
+    final = replace(broken.decoders["final"], weights=b"no safetensors")
+    with pytest.raises(NWBDecodeError, match=r"'final' are not a sound safetensors buffer"):
+        write(broken.replace(decoders={"final": final}), path, overwrite=True)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_crash_of_the_disk_leaves_the_old_file_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(made.decoding(), tmp_path / "decoded.nwb")
+    before = path.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(NWBDecodeError, match="No space left on device"):
+        write(made.decoding(seed=1), path, overwrite=True)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_folder_or_a_folder_as_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NWBDecodeError, match="no folder"):
+        write(made.decoding(), tmp_path / "absent" / "decoded.nwb")
+    with pytest.raises(NWBDecodeError, match="is a folder"):
+        write(made.decoding(), tmp_path)
+
+
+def test_a_start_of_session_that_is_no_date_is_named(tmp_path: Path) -> None:
+    decoding = made.decoding()
+    source = {**decoding.source, "session_start_time": "yesterday"}
+    with pytest.raises(NWBDecodeError, match=r"'yesterday'; expected ISO 8601"):
+        write(decoding.replace(source=source), tmp_path / "decoded.nwb")
