@@ -25,7 +25,7 @@ class Compact(nn.Module):
         How many of them lie before the decoded one.
     hidden : int, default 64
     dropout : float, default 0.2
-        Share of bands times channels, and of hidden units, silenced in training.
+        Share of bands times channels, and of the heads' units, silenced in training.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Compact(nn.Module):
         self.project = nn.Linear(n_frequencies * n_channels, hidden)
         sizes = [len(part) + 1 for part in torch.arange(window - 1).tensor_split(_BLOCKS)]
         at_end = before == window - 1
-        self.blocks = nn.ModuleList([_Block(hidden, size, at_end, dropout) for size in sizes])
+        self.blocks = nn.ModuleList([_Block(hidden, size, at_end) for size in sizes])
         self.heads = nn.ModuleList(
             [
                 nn.Sequential(
@@ -71,14 +71,13 @@ class Compact(nn.Module):
 class _Block(nn.Module):
     """A residual separable convolution over time without padding."""
 
-    def __init__(self, hidden: int, size: int, at_end: bool, dropout: float):
+    def __init__(self, hidden: int, size: int, at_end: bool):
         super().__init__()
         self.size = size
         self.left = size - 1 if at_end else size // 2
         self.over_time = nn.Conv1d(hidden, hidden, size, groups=hidden)
         self.mix = nn.Sequential(
-            nn.Conv1d(hidden, 2 * hidden, 1), nn.GELU(), nn.Dropout(dropout),
-            nn.Conv1d(2 * hidden, hidden, 1),
+            nn.Conv1d(hidden, hidden, 1), nn.GELU(), nn.Conv1d(hidden, hidden, 1)
         )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -15,8 +15,8 @@ from nwbdecode.decoder.windows import DecodeAt, decodable
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Penalties tried, relative to the mean variance of the features' sums.
-_ALPHAS = np.logspace(-4, 3, 15)
+#: Penalties tried, relative to the mean sum of squares of the features.
+_ALPHAS = np.logspace(-3, 3, 10)
 #: Training rows times columns times the smaller of both, at most.
 _MOST_WORK = 2e11
 
@@ -33,7 +33,7 @@ class RidgeDecoder(Decoder):
     window : int, default 64
         Bins read to decode one.
     decode_at : {"center", "end"}, default "center"
-    lags : int, default 8
+    lags : int, default 6
         Parts of the window whose mean is a feature.
     validation : float, default 0.15
         Share of the training bins that the penalty is chosen on.
@@ -42,7 +42,8 @@ class RidgeDecoder(Decoder):
     ----------
     weights_ : array, shape (lag * frequency * channel + 1, outputs)
         The last row is the intercept.
-    alpha_ : float
+    alphas_ : list of float
+        Penalty of each target, relative to the mean sum of squares of the features.
     """
 
     _logits = False
@@ -52,7 +53,7 @@ class RidgeDecoder(Decoder):
         *,
         window: int = 64,
         decode_at: DecodeAt = "center",
-        lags: int = 8,
+        lags: int = 6,
         validation: float = 0.15,
     ):
         self.window = window
@@ -76,7 +77,7 @@ class RidgeDecoder(Decoder):
         # A test of an inner block may not read past the training bins.
         held = held[(held >= self.window_.before) & (held < len(encoded) - self.window_.after)]
         everything = np.flatnonzero(decodable(bins.train, bins.segment, self.window_))
-        self.weights_, self.alpha_ = self._choose(sums, encoded, kept, held, everything)
+        self.weights_, self.alphas_ = self._choose(sums, encoded, kept, held, everything)
         return self
 
     def _choose(
@@ -86,31 +87,48 @@ class RidgeDecoder(Decoder):
         kept: np.ndarray,
         held: np.ndarray,
         everything: np.ndarray,
-    ) -> tuple[np.ndarray, float]:
-        """Choose the penalty of each target on the inner blocks, then fit on all of training."""
-        columns, at = [], 0
-        best = 1.0
+    ) -> tuple[np.ndarray, list[float]]:
+        """Choose each target's penalty on the inner blocks, then fit on all of training."""
+        weights = np.zeros((self._width(sums) + 1, encoded.shape[1]))
+        spans, at = [], 0
         for coding in self.codings_:
-            span = slice(at, at + coding.width)
+            spans.append(slice(at, at + coding.width))
             at += coding.width
-            best = 1.0
-            if len(held):
-                path = _Path(self._lagged(sums, kept, encoded[:, span]), encoded[:, span])
-                test = path.test(self._lagged(sums, held, encoded[:, span]), encoded[:, span])
-                best = float(_ALPHAS[int(np.argmin(test))])
-            full = _Path(self._lagged(sums, everything, encoded[:, span]), encoded[:, span])
-            columns.append(full.weights(best))
-        return np.concatenate(columns, axis=1), best
+        alphas = [1.0] * len(spans)
+        # Targets that miss the same bins share the costly sums of products.
+        for group in _alike(np.isfinite(encoded), spans):
+            columns = np.concatenate([np.arange(encoded.shape[1])[spans[i]] for i in group])
+            present = np.isfinite(encoded[:, columns]).all(axis=1)
+            if len(held) and present[held].any() and present[kept].any():
+                inner = _Normal(*self._rows(sums, encoded[:, columns], kept, present))
+                x, y = self._rows(sums, encoded[:, columns], held, present)
+                errors = np.stack(
+                    [np.mean((inner.predict(x, alpha) - y) ** 2, axis=0) for alpha in _ALPHAS]
+                )
+                for i in group:
+                    own = np.isin(columns, np.arange(encoded.shape[1])[spans[i]])
+                    alphas[i] = float(_ALPHAS[int(errors[:, own].mean(axis=1).argmin())])
+            full = _Normal(*self._rows(sums, encoded[:, columns], everything, present))
+            for alpha in {alphas[i] for i in group}:
+                solved = full.weights(alpha)
+                for i in group:
+                    if alphas[i] == alpha:
+                        own = np.isin(columns, np.arange(encoded.shape[1])[spans[i]])
+                        weights[:, spans[i]] = solved[:, own]
+        return weights, alphas
 
-    def _lagged(
-        self, sums: np.ndarray, at: np.ndarray, encoded: np.ndarray
+    def _width(self, sums: np.ndarray) -> int:
+        return min(self.lags, self.window) * sums.shape[1]
+
+    def _rows(
+        self, sums: np.ndarray, encoded: np.ndarray, at: np.ndarray, present: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lag means of the bins `at` whose target is present, thinned if they are too many."""
-        at = at[np.isfinite(encoded[at]).all(axis=1)]
-        width = self.lags * sums.shape[1]
+        """Lag means and values of the bins `at` with a target, thinned if they are too many."""
+        at = at[present[at]]
+        width = self._width(sums)
         work = len(at) * width * min(len(at), width)
         at = at[:: max(1, int(np.ceil(np.sqrt(work / _MOST_WORK))))]
-        return self._means(sums, at), at
+        return self._means(sums, at), encoded[at]
 
     def _means(self, sums: np.ndarray, at: np.ndarray) -> np.ndarray:
         window = self.window_
@@ -137,35 +155,39 @@ class RidgeDecoder(Decoder):
         self.weights_ = arrays["ridge.weights"]
 
 
-class _Path:
-    """Ridge for all penalties at once, by one eigendecomposition."""
+class _Normal:
+    """The normal equations of one set of rows, solved for any penalty."""
 
-    def __init__(self, rows: tuple[np.ndarray, np.ndarray], encoded: np.ndarray):
-        x, at = rows
-        y = encoded[at]
+    def __init__(self, x: np.ndarray, y: np.ndarray):
         self.x_mean, self.y_mean = x.mean(axis=0), y.mean(axis=0)
-        x, y = x - self.x_mean, (y - self.y_mean).astype(np.float32)
+        self.x = x - self.x_mean
         self.dual = len(x) < x.shape[1]
-        gram = x @ x.T if self.dual else x.T @ x
-        self.unit = float(np.trace(gram)) / x.shape[1]
-        self.values, self.vectors = np.linalg.eigh(gram.astype(np.float64))
-        self.x = x if self.dual else None
-        self.right = self.vectors.T @ (y if self.dual else x.T @ y)
+        # With fewer rows than columns the same solution comes from the rows' products.
+        self.gram = (self.x @ self.x.T if self.dual else self.x.T @ self.x).astype(np.float64)
+        self.unit = float(np.trace(self.gram)) / x.shape[1]
+        self.right = y - self.y_mean if self.dual else self.x.T @ (y - self.y_mean)
 
     def weights(self, alpha: float) -> np.ndarray:
         """Coefficients and, last, the intercept."""
-        inner = self.vectors @ (self.right / (self.values + alpha * self.unit)[:, None])
-        coefficients = inner if self.x is None else self.x.T @ inner
+        from scipy.linalg import solve
+
+        system = self.gram.copy()
+        system[np.diag_indices_from(system)] += alpha * self.unit
+        inner = solve(system, self.right, assume_a="pos", overwrite_a=True, check_finite=False)
+        coefficients = self.x.T @ inner if self.dual else inner
         return np.vstack([coefficients, self.y_mean - self.x_mean @ coefficients])
 
-    def test(self, rows: tuple[np.ndarray, np.ndarray], encoded: np.ndarray) -> np.ndarray:
-        """Mean squared error of each penalty on other rows."""
-        x, at = rows
-        errors = []
-        for alpha in _ALPHAS:
-            weights = self.weights(alpha)
-            errors.append(np.mean((x @ weights[:-1] + weights[-1] - encoded[at]) ** 2))
-        return np.array(errors)
+    def predict(self, x: np.ndarray, alpha: float) -> np.ndarray:
+        weights = self.weights(alpha)
+        return x @ weights[:-1] + weights[-1]
+
+
+def _alike(present: np.ndarray, spans: list[slice]) -> list[list[int]]:
+    """Group targets whose values are missing in the same bins."""
+    groups: dict[bytes, list[int]] = {}
+    for i, span in enumerate(spans):
+        groups.setdefault(np.packbits(present[:, span].all(axis=1)).tobytes(), []).append(i)
+    return list(groups.values())
 
 
 def _running_sums(features: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ import os
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ class HDF5Reader:
         try:
             data = _handle(self.path)[self.dataset]
             return _read_rows(data, start, stop, columns)
-        except (OSError, KeyError) as error:
+        except (OSError, RuntimeError, KeyError) as error:
             raise NWBDecodeError(
                 f"could not read samples {start} to {stop} of {self.dataset!r} in {self.path!r}: "
                 f"{error}. The file may have been damaged, moved or replaced since it was opened"
@@ -102,6 +103,18 @@ def _handle(path: str) -> h5py.File:
             # Dropped, not closed: another thread may be reading from it.
             _opened.popitem(last=False)
         return handle
+
+
+@contextmanager
+def reading(label: str) -> Iterator[None]:
+    """Name the file where HDF5 fails while something of it is read."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise NWBDecodeError(
+            f"a part of {label!r} cannot be read: {_first_line(error)}. "
+            "The file is damaged; restore it from a copy"
+        ) from error
 
 
 def release(path: str) -> None:
@@ -204,8 +217,8 @@ def _stated_version(path: str) -> str:
         with h5py.File(path, mode="r") as file:
             version = file.attrs.get("nwb_version")
             old = "nwb_version" in file
-            names = sorted(file)
-    except OSError as error:
+            names = sorted(map(str, file))
+    except Exception as error:  # h5py's answers to damage have no common class
         if "truncated" in str(error) or size < 800:
             why = "it is truncated, as after a broken copy or download. Fetch it again"
         elif "lock" in str(error) or "already open" in str(error):

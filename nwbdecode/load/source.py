@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.hdf5 import reading, release
 from nwbdecode.load.location import Location, locate
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ class Source:
         """
         from nwbdecode.load.catalog import catalog
 
-        return catalog(self._listed, self.facts, full=full)
+        with reading(self._location.label):
+            return catalog(self._listed, self.facts, full=full)
 
     def signal(
         self,
@@ -162,14 +164,15 @@ class Source:
                 )
             path = next(iter(listed.signals))
         path = find(path, listed.signals, listed, what="signal")
-        return make_signal(
-            listed.signals[path],
-            path,
-            self._location,
-            channels=channels,
-            time=time,
-            facts=self.facts,
-        )
+        with reading(self._location.label):
+            return make_signal(
+                listed.signals[path],
+                path,
+                self._location,
+                channels=channels,
+                time=time,
+                facts=self.facts,
+            )
 
     def targets(
         self, spec: Asked, *, kinds: Mapping[str, str] | None = None
@@ -203,12 +206,11 @@ class Source:
         from nwbdecode.load.targets import read_target, specs
 
         listed = self._listed
-        return {one.label: read_target(one, listed) for one in specs(spec, kinds)}
+        with reading(self._location.label):
+            return {one.label: read_target(one, listed) for one in specs(spec, kinds)}
 
     def close(self) -> None:
         """Close the file; an NWBFile that the user opened stays open."""
-        from nwbdecode.load.hdf5 import release
-
         if self._close is not None:
             self._close()
         if self.path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def session(**fields: Any) -> pynwb.NWBFile:
     return pynwb.NWBFile(
         session_description="open field",
         identifier="mouse-1-day-1",
-        session_start_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
+        session_start_time=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         subject=Subject(subject_id="mouse-1", species="Mus musculus", sex="M", age="P90D"),
         **fields,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import multiprocessing
 import pickle
@@ -74,6 +75,22 @@ def test_a_truncated_file_is_refused(ephys_path: Path, tmp_path: Path, share: fl
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(NWBDecodeError, match="truncated"):
         load.open(path)
+
+
+@pytest.mark.parametrize("seed", [5, 9, 34, 59, 71, 81])
+def test_a_file_with_damaged_bytes_ends_in_one_error_or_none(
+    ephys_path: Path, tmp_path: Path, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    content = np.frombuffer(ephys_path.read_bytes(), dtype=np.uint8).copy()
+    hit = rng.integers(len(content), size=500)
+    content[hit] = rng.integers(256, size=500)
+    path = tmp_path / "damaged.nwb"
+    content.tofile(path)
+    with contextlib.suppress(NWBDecodeError), load.open(path) as opened:
+        repr(opened)
+        opened.signal("Raw").read(0, 100)
+        opened.targets("front:speed")
 
 
 def test_hdf5_without_nwb_is_refused_with_what_is_in_it(tmp_path: Path) -> None:

@@ -1,0 +1,205 @@
+"""Settings of a run: what the pipeline does, checked before anything is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
+
+from nwbdecode.errors import NWBDecodeError, suggest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class FeatureConfig(_Section):
+    """Settings of `nwbdecode.wavelet_power`; None leaves the choice to it."""
+
+    bin: PositiveFloat | None = None
+    lowest: PositiveFloat | None = None
+    highest: PositiveFloat | None = None
+    n_bands: PositiveInt = 26
+    frequencies: Annotated[list[PositiveFloat], Field(min_length=1)] | None = None
+    reference: Literal["none", "average"] = "none"
+    remainder: bool = False
+    causal: bool = False
+
+
+class DecoderConfig(_Section):
+    """Settings of `nwbdecode.CNNDecoder`, and of the ridge where both have them."""
+
+    architecture: Literal["compact", "frey2021"] = "compact"
+    window: PositiveInt = 64
+    decode_at: Literal["center", "end"] = "center"
+    hidden: PositiveInt = 64
+    dropout: _Share = 0.2
+    learning_rate: PositiveFloat | None = None
+    epochs: PositiveInt | None = None
+    patience: NonNegativeInt = 8
+    validation: _Share = 0.15
+    device: str = "auto"
+
+
+class EvaluationConfig(_Section):
+    """Settings of the folds, the baselines, chance and importance."""
+
+    folds: Annotated[int, Field(ge=2)] = 5
+    gap: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    baselines: list[Literal["ridge"]] = ["ridge"]
+    shifts: PositiveInt = 1000
+    refit: bool = True
+    importance: list[Literal["frequency", "channel"]] = ["frequency", "channel"]
+    repeats: PositiveInt = 5
+
+
+class FitConfig(_Section):
+    """Everything that `nwbdecode.fit` may be told beside source, signal and targets.
+
+    Parameters
+    ----------
+    features : FeatureConfig
+        ``bin`` (s), ``lowest``, ``highest`` and ``frequencies`` (Hz), ``n_bands``,
+        ``reference``, ``remainder``, ``causal``.
+    decoder : DecoderConfig
+        ``architecture``, ``window`` (bins), ``decode_at``, ``device``, ...
+    evaluation : EvaluationConfig
+        ``folds``, ``gap`` (s), ``shifts``, ``importance``, ``repeats``, ...
+    seed : int, default 0
+        Of training, bootstrap, chance and importance.
+    cache : str, optional
+        Folder of the feature stores, instead of the user's cache folder.
+
+    Examples
+    --------
+    >>> config = FitConfig.of({"features": {"bin": 0.1}, "seed": 3})
+    >>> config.features.bin, config.decoder.window
+    (0.1, 64)
+    >>> FitConfig.of({"features": {"bins": 0.1}})
+    Traceback (most recent call last):
+    nwbdecode.errors.NWBDecodeError: unknown setting features.bins. Did you mean 'bin'? ...
+    """
+
+    features: FeatureConfig = FeatureConfig()
+    decoder: DecoderConfig = DecoderConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    seed: NonNegativeInt = 0
+    cache: str | None = None
+
+    @classmethod
+    def of(cls, settings: FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None) -> FitConfig:
+        """Make settings of a mapping, of a TOML or JSON file, or of nothing.
+
+        Raises
+        ------
+        NWBDecodeError
+            If the file cannot be read, or a setting is unknown or out of
+            range; the message lists every fault.
+        """
+        if isinstance(settings, FitConfig):
+            return settings
+        if isinstance(settings, str | os.PathLike):
+            return _checked(_read(Path(settings)), where=f" in {str(settings)!r}")
+        return _checked(settings or {})
+
+    def changed(self, changes: Mapping[str, Any]) -> FitConfig:
+        """Give the same settings with some replaced, named like ``"features.bin"``.
+
+        Examples
+        --------
+        >>> FitConfig().changed({"decoder.window": 32}).decoder.window
+        32
+        """
+        settings = self.model_dump()
+        for name, value in changes.items():
+            *sections, last = name.split(".")
+            place = settings
+            for section in sections:
+                place = place[section]
+            place[last] = value
+        return _checked(settings)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NWBDecodeError(f"the settings file {str(path)!r} cannot be read ({error})") from None
+    try:
+        settings = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        form = "JSON" if path.suffix.lower() == ".json" else "TOML"
+        raise NWBDecodeError(f"{str(path)!r} is no valid {form}: {error}") from None
+    if not isinstance(settings, dict):
+        raise NWBDecodeError(
+            f"{str(path)!r} holds a {type(settings).__name__}; expected sections of settings "
+            "such as 'features'"
+        )
+    return settings
+
+
+def _checked(settings: Mapping[str, Any], *, where: str = "") -> FitConfig:
+    try:
+        return FitConfig.model_validate(dict(settings))
+    except ValidationError as error:
+        faults = "; ".join(dict.fromkeys(_told(fault) for fault in error.errors()))
+        raise NWBDecodeError(f"{faults}{where and f' ({where.strip()})'}") from None
+
+
+def _told(fault: ErrorDetails) -> str:
+    """Say one fault: which key, what was found, what was expected."""
+    path = [str(part) for part in fault["loc"]]
+    section = _section(path[:-1])
+    if fault["type"] == "extra_forbidden" and section is not None:
+        known = section.model_fields
+        return f"unknown setting {'.'.join(path)}. {suggest(path[-1], known)}"
+    # Pydantic names the alternatives of a union in the path; the user wrote none of them.
+    key = ".".join(_written(path))
+    expected = fault["msg"].removeprefix("Input should be ").replace("Input should", "it should")
+    found = fault["input"]
+    shown = "a section" if isinstance(found, Mapping) else repr(found)
+    context = fault.get("ctx", {})
+    near = ""
+    if fault["type"] == "literal_error" and isinstance(found, str):
+        near = " " + suggest(found, str(context.get("expected", "")).replace("'", "").split(" or "))
+    return f"{key} is {shown}; expected {expected}.{near}".rstrip(".")
+
+
+def _section(path: list[str]) -> type[BaseModel] | None:
+    model: type[BaseModel] = FitConfig
+    for part in path:
+        field = model.model_fields.get(part)
+        if field is None or not (isinstance(field.annotation, type)):
+            return None
+        if not issubclass(field.annotation, BaseModel):
+            return None
+        model = field.annotation
+    return model
+
+
+def _written(path: list[str]) -> list[str]:
+    """Keep what the user wrote of a path: section, key and position in a list."""
+    kept = path[:1]
+    for part in path[1:]:
+        section = _section(kept)
+        if (section is not None and part in section.model_fields) or part.isdigit():
+            kept.append(part)
+    return kept

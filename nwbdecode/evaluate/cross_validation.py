@@ -1,0 +1,355 @@
+"""Cross-validation: out-of-fold predictions, their scores, and what stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nwbdecode.decoding import METRICS, Decoding
+from nwbdecode.errors import NWBDecodeError, suggest
+from nwbdecode.evaluate.chance import bootstrap_interval, chance_point, p_value, shifted_scores
+from nwbdecode.evaluate.metrics import larger_is_better, metric_values
+from nwbdecode.evaluate.splits import Fold, PurgedKFold
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from nwbdecode.decoder.base import Decoder
+
+_N_BOOTSTRAP = 1000
+
+
+def cross_validate(
+    decoder: Decoder,
+    power: xr.DataArray,
+    targets: Mapping[str, xr.DataArray] | xr.Dataset,
+    *,
+    cv: PurgedKFold | None = None,
+    refit: bool = True,
+    baselines: Sequence[str] = ("ridge",),
+    n_shifts: int = 1000,
+    random_state: int = 0,
+    progress: bool = True,
+) -> Decoding:
+    """Predict every bin by a decoder that never saw it, and score the predictions.
+
+    Parameters
+    ----------
+    decoder : CNNDecoder or RidgeDecoder
+        Cloned for each fold; the one given stays unfitted.
+    power : DataArray (time, frequency, channel)
+        From `wavelet_power` or `traces`.
+    targets : mapping of str to DataArray, or Dataset on the bins of `power`
+        A mapping is brought to the bins by `align`.
+    cv : PurgedKFold, optional
+        Five purged folds by default.
+    refit : bool, default True
+        Also fit a "final" decoder on all data, for other recordings.
+    baselines : sequence of {"ridge"}, default ("ridge",)
+        Decoders fitted on the same windows, decoded bins and folds.
+    n_shifts : int, default 1000
+        Circular shifts that chance is measured with.
+    random_state : int, default 0
+        Draws shifts and bootstrap; the decoder has its own.
+    progress : bool, default True
+
+    Returns
+    -------
+    Decoding
+
+    Raises
+    ------
+    NWBDecodeError
+        If the recording is too short for its folds and gaps, or a target is unusable.
+    """
+    import xarray as xr
+    from sklearn.base import clone
+    from tqdm.auto import tqdm
+
+    from nwbdecode.features.align import align
+
+    if not isinstance(targets, xr.Dataset):
+        targets = align(targets, power)
+    others = {name: _baseline(name, decoder) for name in baselines}
+    cv = cv or PurgedKFold()
+    folds = list(cv.split(power, targets, decoder.window_))
+    fitted: dict[str, Decoder] = {}
+    predicted: dict[str, xr.Dataset] = {}
+    with tqdm(total=len(folds) + refit, desc="folds", disable=not progress) as bar:
+        for k, fold in enumerate(folds):
+            for name, model in {"cnn": decoder, **others}.items():
+                bar.set_postfix_str(f"{name}, fold {k + 1} of {len(folds)}")
+                own = clone(model).fit(power, targets, fold.train)
+                part = own.predict(power, fold.test)
+                predicted[name] = part if name not in predicted else predicted[name].fillna(part)
+                if name == "cnn":
+                    fitted[f"fold{k}"] = own
+            bar.update()
+        if refit:
+            bar.set_postfix_str("final decoder, all data")
+            fitted["final"] = clone(decoder).fit(power, targets)
+            bar.update()
+    fold_of = _fold_of(folds, predicted["cnn"])
+    predictions = _attributed(predicted.pop("cnn"), targets, fold_of)
+    beside = {name: _attributed(part, targets, fold_of) for name, part in predicted.items()}
+    truth = _attributed(targets.drop_vars(["bin_start", "bin_end", "segment"], errors="ignore"),
+                        targets, fold_of)  # fmt: skip
+    return Decoding(
+        predictions=predictions,
+        truth=truth,
+        baselines=beside,
+        scores=score(
+            {"cnn": predictions, **beside}, truth, fold_of, folds[0].gap,
+            n_shifts=n_shifts, random_state=random_state,
+        ),
+        folds=_fold_table(folds),
+        history=_history(fitted),
+        decoders={name: own.to_stored() for name, own in fitted.items()},
+        channels=_channels(power),
+        recipe=_recipe(decoder, power, targets, cv),
+        source=dict(power.attrs.get("source", {})),
+    )  # fmt: skip
+
+
+def score(
+    predictions: Mapping[str, xr.Dataset],
+    truth: xr.Dataset,
+    fold_of: np.ndarray,
+    gap: float,
+    *,
+    n_shifts: int = 1000,
+    random_state: int = 0,
+) -> xr.Dataset:
+    """Score decoders on all bins that have a prediction and a true value.
+
+    Parameters
+    ----------
+    predictions : mapping of decoder to Dataset
+    truth : Dataset
+    fold_of : int array, shape (time,)
+        Fold of each bin, -1 for none.
+    gap : float
+        Seconds: the shortest circular shift, and the length of bootstrap blocks.
+    n_shifts, random_state
+        As for `cross_validate`.
+
+    Returns
+    -------
+    Dataset
+        As `Decoding.scores` describes.
+    """
+    import xarray as xr
+
+    names, decoders = [str(n) for n in truth.data_vars], list(predictions)
+    metrics = list(dict.fromkeys(m for n in names for m in METRICS[truth[n].attrs["kind"]]))
+    n_folds = int(fold_of.max()) + 1 if len(fold_of) else 0
+    shape = (len(decoders), len(names), len(metrics))
+    tables = {
+        part: np.full(shape, np.nan) for part in ("value", "low", "high", "chance", "p_value")
+    }
+    tables["fold_value"] = np.full((*shape, n_folds), np.nan)
+    tables["null"] = np.full((*shape, n_shifts), np.nan)
+    bins = np.zeros(len(names), dtype=np.int64)
+    step = float(np.median(np.diff(truth["time"]))) if truth.sizes["time"] > 1 else 1.0
+    block = max(1, int(np.ceil(gap / step)))
+    for i, decoder in enumerate(decoders):
+        for j, name in enumerate(names):
+            kind = str(truth[name].attrs["kind"])
+            y, p, where = _paired(truth[name], predictions[decoder][name])
+            bins[j] = len(y)
+            if len(y) < 2:
+                continue
+            # Every decoder meets the same shifts and the same resampled blocks.
+            rng = np.random.default_rng([random_state, j])
+            null = shifted_scores(kind, y, p, least=block, n_shifts=n_shifts, rng=rng)
+            interval = bootstrap_interval(kind, y, p, block=block, n_draws=_N_BOOTSTRAP, rng=rng)
+            for metric, value in metric_values(kind, y, p).items():
+                larger, at = larger_is_better(kind, metric), (i, j, metrics.index(metric))
+                tables["value"][at] = value
+                tables["low"][at], tables["high"][at] = interval[metric]
+                tables["null"][at] = null[metric]
+                tables["chance"][at] = chance_point(null[metric], larger)
+                tables["p_value"][at] = p_value(value, null[metric], larger)
+                for fold in range(n_folds):
+                    inside = fold_of[where] == fold
+                    if inside.sum() > 1:
+                        own = metric_values(kind, y[inside], p[inside])[metric]
+                        tables["fold_value"][(*at, fold)] = own
+    dims = ("decoder", "target", "metric")
+    extra = {"fold_value": ("fold",), "null": ("shift",)}
+    return xr.Dataset(
+        {part: ((*dims, *extra.get(part, ())), values) for part, values in tables.items()}
+        | {"bins": ("target", bins)},
+        coords={"decoder": decoders, "target": names, "metric": metrics},
+    )
+
+
+def _paired(truth: xr.DataArray, predicted: xr.DataArray) -> tuple[np.ndarray, ...]:
+    """Values of the bins where both are known, and which bins these are."""
+    y, p = truth.to_numpy(), predicted.to_numpy()
+    present = np.isfinite(y.reshape(len(y), -1)).all(1) & np.isfinite(p.reshape(len(p), -1)).all(1)
+    where = np.flatnonzero(present)
+    return y[where], p[where], where
+
+
+def _baseline(name: str, decoder: Decoder) -> Decoder:
+    from nwbdecode.decoder.ridge import RidgeDecoder
+
+    if name != "ridge":
+        raise NWBDecodeError(f"unknown baseline {name!r}. {suggest(name, ['ridge'])}")
+    return RidgeDecoder(window=decoder.window, decode_at=decoder.decode_at)
+
+
+def _fold_of(folds: Sequence[Fold], predicted: xr.Dataset) -> np.ndarray:
+    out = np.full(predicted.sizes["time"], -1, dtype=np.int16)
+    first = next(iter(predicted.data_vars.values())).to_numpy()
+    made = np.isfinite(first.reshape(len(first), -1)).all(axis=1)
+    for k, fold in enumerate(folds):
+        out[fold.test & made] = k
+    return out
+
+
+def _attributed(part: xr.Dataset, targets: xr.Dataset, fold_of: np.ndarray) -> xr.Dataset:
+    """Label predictions with the folds and the full attributes of their targets."""
+    out = part.assign_coords(fold=("time", fold_of))
+    for name in part.data_vars:
+        out[name].attrs = {**targets[name].attrs, **part[name].attrs}
+    return out
+
+
+def _fold_table(folds: Sequence[Fold]) -> xr.Dataset:
+    import xarray as xr
+
+    return xr.Dataset(
+        {
+            "start": ("fold", [fold.start for fold in folds]),
+            "stop": ("fold", [fold.stop for fold in folds]),
+            "gap": ("fold", [fold.gap for fold in folds]),
+            "train_bins": ("fold", [int(fold.train.sum()) for fold in folds]),
+            "test_bins": ("fold", [int(fold.test.sum()) for fold in folds]),
+        },
+        coords={"fold": np.arange(len(folds))},
+    )
+
+
+def _history(fitted: Mapping[str, Any]) -> xr.Dataset:
+    import xarray as xr
+
+    curves = {n: own.history_ for n, own in fitted.items() if hasattr(own, "history_")}
+    longest = max((len(curve.train) for curve in curves.values()), default=0)
+
+    def padded(values: list[float]) -> np.ndarray:
+        return np.pad(np.array(values, float), (0, longest - len(values)), constant_values=np.nan)
+
+    def table(which: str) -> np.ndarray:
+        rows = [padded(getattr(curve, which)) for curve in curves.values()]
+        return np.array(rows).reshape(len(curves), longest)
+
+    return xr.Dataset(
+        {
+            "train_loss": (("decoder", "epoch"), table("train")),
+            "validation_loss": (("decoder", "epoch"), table("validation")),
+        },
+        coords={"decoder": list(curves), "epoch": np.arange(longest)},
+    )
+
+
+def _channels(power: xr.DataArray) -> xr.Dataset:
+    import xarray as xr
+
+    held = {
+        name: ("channel", coord.to_numpy())
+        for name, coord in power.coords.items()
+        if coord.dims == ("channel",)
+    }
+    held.setdefault("channel", ("channel", np.arange(power.sizes["channel"])))
+    return xr.Dataset(coords=held)
+
+
+def _recipe(
+    decoder: Decoder, power: xr.DataArray, targets: xr.Dataset, cv: PurgedKFold
+) -> dict[str, Any]:
+    import json
+
+    from nwbdecode import __version__
+
+    settings = {k: v for k, v in decoder.get_params().items() if k != "progress"}
+    recipe = {
+        "nwbdecode": __version__,
+        "features": power.attrs.get("recipe", {}),
+        "targets": {
+            str(n): {"spec": t.attrs.get("spec", ""), "kind": t.attrs["kind"]}
+            for n, t in targets.data_vars.items()
+        },
+        "decoder": {"decoder": type(decoder).__name__, "settings": settings},
+        "cv": {"n_splits": cv.n_splits, "gap": cv.gap},
+        "window": [decoder.window_.before, decoder.window_.after],
+        "support": list(power.attrs.get("support", (0.0, 0.0))),
+    }
+    return json.loads(json.dumps(recipe, default=str))
+
+
+def predict_out_of_fold(decoding: Decoding, power: xr.DataArray) -> xr.Dataset:
+    """Predict a recording that was trained on, each bin by the decoder that never saw it.
+
+    Parameters
+    ----------
+    decoding : Decoding
+    power : DataArray
+        The same features again, on the bins of ``decoding.predictions``.
+
+    Returns
+    -------
+    Dataset
+        Equal to ``decoding.predictions``.
+    """
+    from nwbdecode.decoder import from_stored
+
+    fold_of = decoding.predictions["fold"].to_numpy()
+    if not np.array_equal(power["time"], decoding.time):
+        raise NWBDecodeError(
+            "the features' bins are not those of the result; compute them by its recipe on the "
+            "same time range"
+        )
+    merged: xr.Dataset | None = None
+    for fold in np.unique(fold_of[fold_of >= 0]):
+        part = from_stored(decoding.decoders[f"fold{fold}"]).predict(power, fold_of == fold)
+        merged = part if merged is None else merged.fillna(part)
+    if merged is None:
+        raise NWBDecodeError("the result holds no out-of-fold prediction to reproduce")
+    return _attributed(merged, decoding.predictions, fold_of)
+
+
+def predict_new(decoding: Decoding, power: xr.DataArray, *, use: str = "final") -> xr.Dataset:
+    """Predict a recording that no decoder was trained on.
+
+    Parameters
+    ----------
+    decoding : Decoding
+    power : DataArray
+        Features by the result's recipe.
+    use : {"final", "ensemble"}
+        The decoder refitted on all data, or the mean of the fold decoders
+        (mean unit vector of angles).
+    """
+    from nwbdecode.decoder import from_stored
+
+    if use not in ("final", "ensemble"):
+        raise NWBDecodeError(f"`use` is 'final' or 'ensemble'; found {use!r}")
+    names = [n for n in decoding.decoders if n.startswith("fold")]
+    if use == "final" and "final" in decoding.decoders:
+        names = ["final"]
+    parts = [from_stored(decoding.decoders[name]).predict(power) for name in names]
+    mean = parts[0]
+    if len(parts) > 1:
+        mean = parts[0].copy()
+        for name, variable in parts[0].data_vars.items():
+            stacked = np.stack([part[name].to_numpy() for part in parts])
+            if variable.attrs["kind"] == "circular":
+                value = np.angle(np.exp(1j * stacked).mean(axis=0))
+            else:
+                value = stacked.mean(axis=0)
+            mean[name] = variable.copy(data=value.astype(np.float32))
+    return _attributed(mean, decoding.predictions, np.full(power.sizes["time"], -1, np.int16))
