@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -160,27 +161,40 @@ def _checked(settings: Mapping[str, Any], *, where: str = "") -> FitConfig:
     try:
         return FitConfig.model_validate(dict(settings))
     except ValidationError as error:
-        faults = "; ".join(dict.fromkeys(_told(fault) for fault in error.errors()))
-        raise NWBDecodeError(f"{faults}{where and f' ({where.strip()})'}") from None
+        raise NWBDecodeError(_told(error.errors()) + where) from None
 
 
-def _told(fault: ErrorDetails) -> str:
-    """Say one fault: which key, what was found, what was expected."""
-    path = [str(part) for part in fault["loc"]]
-    section = _section(path[:-1])
-    if fault["type"] == "extra_forbidden" and section is not None:
-        known = section.model_fields
-        return f"unknown setting {'.'.join(path)}. {suggest(path[-1], known)}"
-    # Pydantic names the alternatives of a union in the path; the user wrote none of them.
-    key = ".".join(_written(path))
-    expected = fault["msg"].removeprefix("Input should be ").replace("Input should", "it should")
-    found = fault["input"]
-    shown = "a section" if isinstance(found, Mapping) else repr(found)
-    context = fault.get("ctx", {})
-    near = ""
-    if fault["type"] == "literal_error" and isinstance(found, str):
-        near = " " + suggest(found, str(context.get("expected", "")).replace("'", "").split(" or "))
-    return f"{key} is {shown}; expected {expected}.{near}".rstrip(".")
+def _told(faults: Sequence[ErrorDetails]) -> str:
+    """Say every fault: which setting, what was found, what was expected."""
+    unknown: list[str] = []
+    found: dict[str, str] = {}
+    expected: dict[str, list[str]] = {}
+    for fault in faults:
+        path = [str(part) for part in fault["loc"]]
+        section = _section(path[:-1])
+        if fault["type"] == "extra_forbidden" and section is not None:
+            names = suggest(path[-1], section.model_fields)
+            unknown.append(f"unknown setting {'.'.join(path)}. {names}")
+            continue
+        # Pydantic names the alternatives of a union in the path; the user wrote none of them.
+        key = ".".join(_written(path))
+        given = fault["input"]
+        found[key] = "a section" if isinstance(given, Mapping) else repr(given)
+        expected.setdefault(key, []).append(_expected(fault))
+    wrong = [f"{key} is {found[key]}; expected {' or '.join(expected[key])}" for key in expected]
+    return "; ".join([*wrong, *unknown])
+
+
+def _expected(fault: ErrorDetails) -> str:
+    if fault["type"] in ("model_type", "model_attributes_type"):
+        return "a section of settings"
+    message = fault["msg"].removeprefix("Input should be ").replace(" after validation", "")
+    words = message[0].lower() + message[1:]
+    given, choices = fault["input"], str(fault.get("ctx", {}).get("expected", ""))
+    if fault["type"] == "literal_error" and isinstance(given, str) and " or " in choices:
+        near = get_close_matches(given, choices.replace("'", "").split(" or "), n=1)
+        words += f" (did you mean {near[0]!r}?)" if near else ""
+    return words
 
 
 def _section(path: list[str]) -> type[BaseModel] | None:

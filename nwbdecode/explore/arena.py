@@ -27,9 +27,7 @@ def positions(decoding: Decoding) -> list[str]:
     ]
 
 
-def arena(
-    decoding: Decoding, target: str, window: Window = None, *, most: int = 3000
-) -> go.Figure:
+def arena(decoding: Decoding, target: str, window: Window = None, *, most: int = 3000) -> go.Figure:
     """Draw true and decoded paths in a plane, over everywhere the subject went.
 
     Parameters
@@ -57,30 +55,23 @@ def arena(
     whole = strided(len(truth), most)
     figure.add_trace(
         go.Scatter(
-            x=truth[whole, 0], y=truth[whole, 1], name="whole recording", mode="lines",
-            line={"color": style.FAINT, "width": 1}, hoverinfo="skip", showlegend=False,
+            x=truth[whole, 0],
+            y=truth[whole, 1],
+            name="whole recording",
+            mode="lines",
+            line={"color": style.FAINT, "width": 1},
+            hoverinfo="skip",
+            showlegend=False,
         )
-    )  # fmt: skip
-    shown = span(decoding.time, window)
-    time = decoding.time[shown]
-    kept = strided(len(time), most)
-    reach = (1.5 if len(kept) == len(time) else 4.0 * len(time) / most) * bin_width(time)
-    for name, values, pen in everyone(decoding, target):
-        at, path = broken(time[kept], values[shown][kept][:, :2], longest=reach)
-        figure.add_trace(
-            go.Scatter(
-                x=path[:, 0], y=path[:, 1], customdata=at, name=name, mode="lines", line=pen,
-                connectgaps=False, visible=True if name in ("true", "network") else "legendonly",
-                hovertemplate="%{x:.3g}, %{y:.3g} at %{customdata:.2f} s",
-            )
-        )  # fmt: skip
+    )
+    _add_paths(figure, decoding, target, window, most)
     style.finish(
         figure,
         f"{style.safe(style.title_case(target))} in the arena",
-        subtitle="held-out (out-of-fold) predictions; gray: whole recording",
+        subtitle=f"{style.standing(decoding)}; gray: whole recording",
         height=470,
     )
-    _square(figure, truth, axes)
+    _square(figure, decoding, target, axes)
     figure.update_layout(
         uirevision=target,
         legend={"y": 0, "yref": "container", "yanchor": "bottom", "x": 0.5, "xanchor": "center"},
@@ -89,8 +80,34 @@ def arena(
     return figure
 
 
+def _add_paths(
+    figure: go.Figure, decoding: Decoding, target: str, window: Window, most: int
+) -> None:
+    shown = span(decoding.time, window)
+    time = decoding.time[shown]
+    kept = strided(len(time), most)
+    reach = (1.5 if len(kept) == len(time) else 4.0 * len(time) / most) * bin_width(time)
+    for name, values, pen in everyone(decoding, target):
+        at, path = broken(time[kept], values[shown][kept][:, :2], longest=reach)
+        figure.add_trace(
+            go.Scatter(
+                x=path[:, 0],
+                y=path[:, 1],
+                customdata=at,
+                name=name,
+                line=pen,
+                connectgaps=False,
+                # Decoded positions jitter: joined by lines they would hide the arena.
+                mode="lines" if name == "true" else "markers",
+                marker={"color": pen["color"], "size": 4, "opacity": 0.6},
+                visible=True if name in ("true", "network") else "legendonly",
+                hovertemplate="%{x:.3g}, %{y:.3g} at %{customdata:.2f} s",
+            )
+        )
+
+
 def error_map(decoding: Decoding, target: str, *, cells: int = 24) -> go.Figure:
-    """Map the network's mean held-out error over the plane.
+    """Map the network's mean error over the plane.
 
     Parameters
     ----------
@@ -117,32 +134,47 @@ def error_map(decoding: Decoding, target: str, *, cells: int = 24) -> go.Figure:
     known = np.isfinite(error)
     figure = go.Figure()
     if known.any():
-        x, y = truth[known, 0], truth[known, 1]
-        side = max(np.ptp(x), np.ptp(y), 1e-12) / cells
-        edges = [low + side * np.arange(int((high - low) // side) + 2)
-                 for low, high in ((x.min(), x.max()), (y.min(), y.max()))]  # fmt: skip
-        total, *_ = np.histogram2d(x, y, bins=edges, weights=error[known])
-        visits, *_ = np.histogram2d(x, y, bins=edges)
-        with np.errstate(invalid="ignore"):
-            mean = total / visits
-        unit = style.safe(style.short_unit(decoding.predictions[target].attrs.get("units", "")))
+        x, y, mean = _mean_over_cells(truth[known], error[known], cells)
+        unit = style.short_unit(decoding.predictions[target].attrs.get("units", ""))
+        unit = style.safe(unit, most=24)
         figure.add_trace(
             go.Heatmap(
-                x=(edges[0][1:] + edges[0][:-1]) / 2, y=(edges[1][1:] + edges[1][:-1]) / 2,
-                z=mean.T, colorscale="Cividis", hoverongaps=False, zmin=0,
-                colorbar={"title": {"text": f"Mean error<br>({unit or 'unit not given'})"},
-                          "thickness": 12},
+                x=x,
+                y=y,
+                z=mean.T,
+                colorscale="Cividis",
+                hoverongaps=False,
+                zmin=0,
+                zmax=np.nanmax(mean),
+                colorbar={
+                    "title": {"text": f"Mean error<br>({unit or style.NO_UNIT})"},
+                    "thickness": 12,
+                },
                 hovertemplate="%{z:.3g}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     style.finish(
         figure,
         f"Error of {style.safe(target)} over the arena",
-        subtitle="network, held-out (out-of-fold)",
+        subtitle=f"network, {style.standing(decoding)}",
         height=430,
     )
-    _square(figure, truth, axes)
+    _square(figure, decoding, target, axes)
     return figure
+
+
+def _mean_over_cells(
+    points: np.ndarray, values: np.ndarray, cells: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    low, extent = points[:, :2].min(axis=0), np.ptp(points[:, :2], axis=0)
+    side = max(float(extent.max()), 1e-12) / cells
+    edges = [low[k] + side * np.arange(int(extent[k] // side) + 2) for k in (0, 1)]
+    total, *_ = np.histogram2d(points[:, 0], points[:, 1], bins=edges, weights=values)
+    visits, *_ = np.histogram2d(points[:, 0], points[:, 1], bins=edges)
+    with np.errstate(invalid="ignore"):
+        mean = total / visits
+    x, y = ((edge[1:] + edge[:-1]) / 2 for edge in edges)
+    return x, y, mean
 
 
 def _plane(decoding: Decoding, target: str) -> list[str]:
@@ -158,12 +190,16 @@ def _plane(decoding: Decoding, target: str) -> list[str]:
     return [style.quantity(part, units) for part in parts[:2]]
 
 
-def _square(figure: go.Figure, truth: np.ndarray, labels: list[str]) -> None:
+def _square(figure: go.Figure, decoding: Decoding, target: str, labels: list[str]) -> None:
+    truth, decoded = decoding.truth[target].to_numpy(), held_out(decoding, target)
+    ranges = [value_range(truth[:, part], decoded[:, part]) for part in (0, 1)]
     # Equal scales: a distance is the same length whichever way it lies.
-    figure.update_xaxes(
-        title_text=labels[0], range=value_range(truth[:, 0]), constrain="domain", showgrid=False
-    )
+    figure.update_xaxes(title_text=labels[0], range=ranges[0], constrain="domain", showgrid=False)
     figure.update_yaxes(
-        title_text=labels[1], range=value_range(truth[:, 1]), constrain="domain", showgrid=False,
-        scaleanchor="x", scaleratio=1,
-    )  # fmt: skip
+        title_text=labels[1],
+        range=ranges[1],
+        constrain="domain",
+        showgrid=False,
+        scaleanchor="x",
+        scaleratio=1,
+    )

@@ -43,8 +43,8 @@ class Board(anywidget.AnyWidget):
 
     _esm = _HERE / "board.js"
     _css = _HERE / "board.css"
-    panels = traitlets.List().tag(sync=True)
-    picked = traitlets.List().tag(sync=True)
+    panels: Any = traitlets.List().tag(sync=True)
+    picked: Any = traitlets.List().tag(sync=True)
 
     def show(self, panels: Iterable[Panel]) -> None:
         """Replace what is drawn."""
@@ -57,11 +57,6 @@ class Board(anywidget.AnyWidget):
             }
             for panel in panels
         ]
-
-    def figure(self, key: str) -> go.Figure:
-        """Figure as the browser has it."""
-        (held,) = (panel["figure"] for panel in self.panels if panel["key"] == key)
-        return plotly.io.from_json(held)
 
 
 def _library_source() -> str:

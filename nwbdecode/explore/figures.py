@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import xarray as xr
 from plotly.subplots import make_subplots
 
 from nwbdecode.decoding import METRICS, Decoding
@@ -16,6 +17,8 @@ from nwbdecode.explore.importance import importance
 from nwbdecode.explore.traces import class_names, held_out, traces
 
 __all__ = ["arena", "confusion", "error_map", "importance", "losses", "scores", "traces"]
+
+_FOLDS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.VERMILION)
 
 
 def scores(decoding: Decoding) -> go.Figure:
@@ -36,30 +39,27 @@ def scores(decoding: Decoding) -> go.Figure:
     NWBDecodeError
         If the result holds no scores.
     """
-    panels = [(name, metric) for name in decoding.targets if (metric := _headline(decoding, name))]
+    panels = [(name, metric) for name in decoding.targets if (metric := headline(decoding, name))]
     if not panels:
         raise NWBDecodeError(
             "this result holds no scores to draw; `cross_validate` makes one that does"
         )
-    figure = make_subplots(
-        rows=len(panels),
-        cols=1,
-        subplot_titles=[style.safe(style.title_case(target)) for target, _ in panels],
-        vertical_spacing=0.42 / len(panels) if len(panels) > 1 else 0,
-    )
+    layout, height = style.stack(len(panels), each=62, between=82)
+    titles = [style.safe(style.title_case(target)) for target, _ in panels]
+    figure = make_subplots(subplot_titles=titles, **layout)
     for row, (target, metric) in enumerate(panels, start=1):
         _score_panel(figure, row, decoding, target, metric)
     style.finish(
         figure,
         "Scores",
-        subtitle="pooled over held-out (out-of-fold) bins; bars: 95 % interval",
-        height=110 + 128 * len(panels),
+        subtitle=f"pooled over {style.standing(decoding)}; bars: 95 % interval",
+        height=height,
+        panels=True,
     )
-    figure.update_annotations(x=0, xanchor="left", font={"size": 12.5, "color": style.INK})
     return figure
 
 
-def _headline(decoding: Decoding, target: str) -> str:
+def headline(decoding: Decoding, target: str) -> str:
     """First metric of the target's kind that has a value; empty for none."""
     if "value" not in decoding.scores or target not in decoding.scores["target"].to_numpy():
         return ""
@@ -71,9 +71,7 @@ def _headline(decoding: Decoding, target: str) -> str:
     return ""
 
 
-def _score_panel(
-    figure: go.Figure, row: int, decoding: Decoding, target: str, metric: str
-) -> None:
+def _score_panel(figure: go.Figure, row: int, decoding: Decoding, target: str, metric: str) -> None:
     table = decoding.scores.sel(target=target, metric=metric)
     decoders = [str(name) for name in table["decoder"].to_numpy()]
     others = [name for name in decoders if name not in ("cnn", "ridge")]
@@ -83,31 +81,52 @@ def _score_panel(
         name = style.safe(style.decoder_name(decoder))
         figure.add_trace(
             go.Scatter(
-                x=[value], y=[place], name=name, mode="markers", showlegend=False,
+                x=[value],
+                y=[place],
+                name=name,
+                mode="markers",
+                showlegend=False,
                 marker={"color": style.decoder_color(decoder, others), "size": 10},
-                error_x={"type": "data", "symmetric": False, "array": [high - value],
-                         "arrayminus": [value - low], "thickness": 2, "width": 0},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [high - value],
+                    "arrayminus": [value - low],
+                    "thickness": 2,
+                    "width": 0,
+                },
                 hovertemplate=f"{name}: %{{x:.3f}} [{low:.3f}, {high:.3f}]<extra></extra>",
-            ), row=row, col=1,
-        )  # fmt: skip
-        figure.add_trace(
-            go.Scatter(
-                x=[float(one["chance"])], y=[place], mode="markers", name="chance, 95 % point",
-                legendgroup="chance", showlegend=row == 1 and place == 0,
-                marker={"symbol": "line-ns", "size": 16,
-                        "line": {"color": style.GRAY, "width": 2.5}},
-                hovertemplate="chance, 95 % point: %{x:.3f}<extra></extra>",
-            ), row=row, col=1,
-        )  # fmt: skip
+            ),
+            row=row,
+            col=1,
+        )
+        legend = row == 1 and place == 0
+        figure.add_trace(_chance_mark(float(one["chance"]), place, legend), row=row, col=1)
     better = "higher" if METRICS[decoding.kind(target)][metric] else "lower"
     label = style.safe(style.metric_name(decoding, target, metric))
     figure.update_xaxes(
         title_text=f"{label}, {better} is better", rangemode="tozero", row=row, col=1
     )
     figure.update_yaxes(
-        tickvals=list(range(len(decoders))), range=[len(decoders) - 0.4, -0.6],
-        ticktext=[style.safe(style.decoder_name(name)) for name in decoders], row=row, col=1,
-    )  # fmt: skip
+        tickvals=list(range(len(decoders))),
+        range=[len(decoders) - 0.4, -0.6],
+        ticktext=[style.safe(style.decoder_name(name)) for name in decoders],
+        row=row,
+        col=1,
+    )
+
+
+def _chance_mark(chance: float, place: int, legend: bool) -> go.Scatter:
+    return go.Scatter(
+        x=[chance],
+        y=[place],
+        mode="markers",
+        name="chance, 95 % point",
+        legendgroup="chance",
+        showlegend=legend,
+        marker={"symbol": "line-ns", "size": 16, "line": {"color": style.GRAY, "width": 2.5}},
+        hovertemplate="chance, 95 % point: %{x:.3f}<extra></extra>",
+    )
 
 
 def losses(decoding: Decoding) -> go.Figure:
@@ -130,39 +149,45 @@ def losses(decoding: Decoding) -> go.Figure:
     if "train_loss" not in history or not history.sizes.get("epoch"):
         raise NWBDecodeError("this result holds no training history to draw")
     figure = go.Figure()
-    epochs = history["epoch"].to_numpy()
     for place, decoder in enumerate(str(name) for name in history["decoder"].to_numpy()):
-        final = decoder == "final"
-        color = style.INK if final else (style.BLUE, *_FOLDS)[place % (1 + len(_FOLDS))]
-        label = "refitted on all data" if final else decoder.replace("fold", "fold ")
-        for part, dash in (("train_loss", "dot"), ("validation_loss", "solid")):
-            if part not in history:
-                continue
-            values = history[part].sel(decoder=decoder).to_numpy()
-            if not np.isfinite(values).any():
-                continue
-            part_name = "training" if part == "train_loss" else "validation"
-            figure.add_trace(
-                go.Scatter(
-                    x=epochs, y=values, name=f"{style.safe(label)}, {part_name}", mode="lines",
-                    legendgroup=decoder, line={"color": color, "width": 1.6, "dash": dash},
-                )
-            )
+        color = style.INK if decoder == "final" else _FOLDS[place % len(_FOLDS)]
+        _add_losses(figure, history, decoder, color)
     style.finish(
         figure,
-        "Training",
-        subtitle="loss of each fold's decoder; the validation block lies inside its training data",
+        "Loss",
+        subtitle="solid: validation, a block inside the training data; dotted: training",
         height=380,
     )
-    figure.update_xaxes(title_text="Epoch (passes)")
+    few = {"dtick": 1} if history.sizes["epoch"] <= 12 else {}
+    figure.update_xaxes(title_text="Epoch (passes)", **few)
     figure.update_yaxes(title_text="Loss (no unit)")
     figure.update_layout(
-        legend={"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yref": "paper"}
+        legend={"y": 0, "yanchor": "bottom", "x": 0.5, "xanchor": "center", "traceorder": "normal"},
+        margin={"b": 92},
     )
     return figure
 
 
-_FOLDS = (style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.VERMILION)
+def _add_losses(figure: go.Figure, history: xr.Dataset, decoder: str, color: str) -> None:
+    epochs = history["epoch"].to_numpy()
+    label = "refitted on all data" if decoder == "final" else decoder.replace("fold", "fold ")
+    for part, dash in (("train_loss", "dot"), ("validation_loss", "solid")):
+        values = history[part].sel(decoder=decoder).to_numpy() if part in history else np.array([])
+        run = np.isfinite(values)
+        if not run.any():
+            continue
+        figure.add_trace(
+            go.Scatter(
+                x=epochs[run],
+                y=values[run],
+                name=style.safe(label),
+                mode="lines",
+                legendgroup=decoder,
+                showlegend=not any(trace.legendgroup == decoder for trace in figure.data),
+                line={"color": color, "width": 1.6, "dash": dash},
+                hovertemplate=f"{part.split('_')[0]}: %{{y:.4g}}",
+            )
+        )
 
 
 def confusion(decoding: Decoding, target: str) -> go.Figure:
@@ -193,24 +218,32 @@ def confusion(decoding: Decoding, target: str) -> go.Figure:
     total = counts.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
         share = counts / total
+    names = [style.safe(name, most=20) for name in class_names(decoding, target)]
     # A name may come twice in a file: places, not names, are the axes.
     places = np.arange(len(counts))
-    ticks: dict[str, Any] = {
-        "tickvals": places.tolist(),
-        "ticktext": [style.safe(name) for name in class_names(decoding, target)],
-    }
+    ticks: dict[str, Any] = {"tickvals": places.tolist(), "ticktext": names}
     figure = go.Figure(
         go.Heatmap(
-            x=places, y=places, z=share, customdata=counts, zmin=0, zmax=1, hoverongaps=False,
-            colorscale=[[0, "#ffffff"], [1, style.SKY]], texttemplate="%{z:.2f}",
-            hovertemplate="true %{y}, decoded %{x}: %{customdata} bins<extra></extra>",
+            x=places,
+            y=places,
+            z=share,
+            text=[
+                [f"true {names[i]}, decoded {names[j]}: {counts[i, j]:,} bins" for j in places]
+                for i in places
+            ],
+            zmin=0,
+            zmax=1,
+            hoverongaps=False,
+            colorscale=style.PALE_TO_BLUE,
+            texttemplate="%{z:.2f}",
+            hovertemplate="%{text}<extra></extra>",
             colorbar={"title": {"text": "Share of<br>true class"}, "thickness": 12},
         )
-    )  # fmt: skip
+    )
     style.finish(
         figure,
         f"Confusion of {style.safe(target)}",
-        subtitle="network, held-out (out-of-fold): most probable class",
+        subtitle=f"most probable class, {style.standing(decoding)}",
         height=170 + 60 * len(places),
     )
     figure.update_xaxes(title_text="Decoded class", **ticks)

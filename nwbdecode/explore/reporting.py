@@ -19,6 +19,7 @@ from nwbdecode.errors import NWBDecodeError
 from nwbdecode.explore import figures, tables
 from nwbdecode.explore.arena import positions
 from nwbdecode.explore.importance import located_by
+from nwbdecode.explore.style import standing
 from nwbdecode.explore.thinning import bin_width
 from nwbdecode.explore.widgets import loaded
 
@@ -57,7 +58,9 @@ def report(decoding: Decoding | str | os.PathLike[str], output: str | os.PathLik
     """
     path = Path(output)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise NWBDecodeError(f"a report is an HTML file: name it like 'report.html', not {path.name!r}")
+        raise NWBDecodeError(
+            f"a report is an HTML file: name it like 'report.html', not {path.name!r}"
+        )
     if not path.parent.is_dir():
         raise NWBDecodeError(f"there is no folder {str(path.parent)!r}; make it first")
     page = _page(loaded(decoding))
@@ -136,13 +139,12 @@ def _sections(decoding: Decoding, drawn: _Figures) -> Iterator[str]:
 def _scores(decoding: Decoding, drawn: _Figures) -> Iterator[str]:
     yield "<h2>Scores</h2>"
     yield (
-        '<p class="nd-note">Every score is pooled over held-out (out-of-fold) bins: each was '
-        "predicted by a decoder that never saw it in training. Intervals are 95 % by block "
-        "bootstrap. Chance is the 95 % point of what the same predictions score on circularly "
-        "shifted targets.</p>"
+        f'<p class="nd-note">Scores are pooled over {standing(decoding)}. Intervals are 95 % by '
+        "block bootstrap. Chance is the 95 % point of what the same predictions score on "
+        "circularly shifted targets.</p>"
     )
     yield tables.score_table(decoding)
-    if decoding.scores.data_vars:
+    if any(figures.headline(decoding, name) for name in decoding.targets):
         yield drawn.place(figures.scores(decoding), "Scores with intervals, beside chance")
     for name in decoding.targets:
         if decoding.kind(name) == "categorical":
@@ -179,7 +181,7 @@ def _traces(decoding: Decoding, drawn: _Figures) -> Iterator[str]:
     yield "<h2>True and decoded over time</h2>"
     long = decoding.time[-1] - decoding.time[0] > window[1] - window[0]
     chosen = ", a stretch with few missing values near the middle, chosen blind to its scores"
-    yield f'<p class="nd-note">Seconds {ends}{chosen if long else ""}.</p>'
+    yield f'<p class="nd-note">From {ends}{chosen if long else ""}.</p>'
     for name in decoding.targets:
         figure = figures.traces(decoding, name, window, most=_MOST)
         yield drawn.place(figure, f"{name}, true and decoded, {ends}")
@@ -192,17 +194,20 @@ def _traces(decoding: Decoding, drawn: _Figures) -> Iterator[str]:
 
 def _arena(decoding: Decoding, drawn: _Figures) -> Iterator[str]:
     window = closer_look(decoding)
-    for name in positions(decoding):
-        yield f"<h2>{tables.escaped(name)} in the arena</h2>"
+    if positions(decoding):
+        yield "<h2>Arena</h2>"
         yield (
             f'<p class="nd-note">Paths of seconds {window[0]:.1f} to {window[1]:.1f}; the error '
-            "map is over all held-out bins.</p>"
+            "map is over all bins predicted.</p>"
         )
+    for name in positions(decoding):
+        yield '<div class="nd-pair">'
         for figure, label in (
             (figures.arena(decoding, name, window, most=_MOST), "paths in the arena"),
             (figures.error_map(decoding, name), "error over the arena"),
         ):
             yield drawn.place(figure, f"{name}: {label}", narrow=True)
+        yield "</div>"
 
 
 def _training(decoding: Decoding, drawn: _Figures) -> Iterator[str]:
@@ -242,10 +247,14 @@ def _provenance(decoding: Decoding) -> Iterator[str]:
     yield "<h2>Provenance</h2>"
     yield tables.settings(decoding.source)
     rows = [
-        [tables.escaped(name), tables.escaped(held.config.get("decoder", "")),
-         f"{len(held.weights) / 1e6:.2f} MB", f"<code>{held.sha256}</code>"]
+        [
+            tables.escaped(name),
+            tables.escaped(held.config.get("decoder", "")),
+            f"{len(held.weights) / 1e6:.2f} MB",
+            f"<code>{held.sha256}</code>",
+        ]
         for name, held in decoding.decoders.items()
-    ]  # fmt: skip
+    ]
     if rows:
         yield "<p>Decoders kept in the file, with the SHA-256 of their weights:</p>"
         yield tables.table(["Decoder", "Kind", "Size", "SHA-256"], rows)

@@ -23,6 +23,7 @@ SKY = "#56B4E9"
 GRAY = "#8a8a8a"
 FAINT = "#d9d9d9"
 GRID = "#eeeeee"
+PALE_TO_BLUE = [[0, "#ffffff"], [1, SKY]]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -47,6 +48,7 @@ _UNITS = {
     "newtons": "N",
     "hertz": "Hz",
 }
+NO_UNIT = "unit not given"
 _NO_UNITS = {"", "unknown", "n.a.", "n/a", "na", "none"}
 
 _METRICS = {
@@ -84,6 +86,7 @@ _TEMPLATE = go.layout.Template(
             "yref": "container",
             "yanchor": "top",
             "bgcolor": "rgba(255,255,255,0)",
+            "traceorder": "reversed",
         },
         "xaxis": {
             **_AXIS,
@@ -98,8 +101,11 @@ _TEMPLATE = go.layout.Template(
 )
 
 
-def safe(name: object) -> str:
+def safe(name: object, *, most: int = 60) -> str:
     """Make text from a file inert in plotly, which reads tags, TeX and templates.
+
+    Names longer than `most` characters are cut, or they would push the data
+    out of the figure.
 
     Examples
     --------
@@ -107,6 +113,7 @@ def safe(name: object) -> str:
     '&lt;b&gt;x&lt;/b&gt; &#36;y&#36; %&#123;z}'
     """
     text = " ".join(str(name).split())
+    text = text if len(text) <= most else text[: most - 1] + "…"
     return html.escape(text, quote=False).replace("$", "&#36;").replace("%{", "%&#123;")
 
 
@@ -161,7 +168,7 @@ def quantity(name: str, units: str) -> str:
     >>> quantity("speed", "meters/second")
     'Speed (m/s)'
     """
-    return f"{safe(title_case(name))} ({safe(short_unit(units)) or 'unit not given'})"
+    return f"{safe(title_case(name), most=24)} ({safe(short_unit(units), most=24) or NO_UNIT})"
 
 
 def metric_name(decoding: Decoding, target: str, metric: str) -> str:
@@ -171,8 +178,18 @@ def metric_name(decoding: Decoding, target: str, metric: str) -> str:
         name = "Circular correlation"
     if metric == "error":
         unit = short_unit(decoding.predictions[target].attrs.get("units", ""))
-        name += f" ({unit or 'unit not given'})"
+        name += f" ({unit or NO_UNIT})"
     return name
+
+
+def standing(decoding: Decoding) -> str:
+    """Say what the predictions are worth: held out, of a new recording, or in-sample."""
+    made = decoding.recipe.get("prediction") or {}
+    if decoding.predictions.attrs.get("in_sample") or made.get("in_sample"):
+        return "in-sample predictions: trained on these very data, no result"
+    if made and made.get("use") != "out-of-fold":
+        return "predictions of a recording that training never saw"
+    return "held-out (out-of-fold) predictions"
 
 
 def check_target(decoding: Decoding, target: str) -> None:
@@ -183,8 +200,13 @@ def check_target(decoding: Decoding, target: str) -> None:
         )
 
 
-def finish(figure: go.Figure, title: str, *, subtitle: str = "", height: int) -> go.Figure:
-    """Give a figure its title (already inert) and the common look; returns it."""
+def finish(
+    figure: go.Figure, title: str, *, subtitle: str = "", height: int, panels: bool = False
+) -> go.Figure:
+    """Give a figure its title (already inert) and the common look; returns it.
+
+    With `panels` it also leaves room for the panels' titles and aligns them.
+    """
     heading: dict[str, Any] = {"text": f"<b>{title}</b>"}
     if subtitle:
         heading["subtitle"] = {"text": subtitle}
@@ -192,6 +214,21 @@ def finish(figure: go.Figure, title: str, *, subtitle: str = "", height: int) ->
         template=_TEMPLATE,
         title=heading,
         height=height,
-        margin={"l": 74, "r": 16, "t": 62 if subtitle else 44, "b": 46},
+        margin={"l": 74, "r": 16, "t": (62 if subtitle else 44) + 28 * panels, "b": 48},
     )
+    if panels:
+        figure.update_annotations(xanchor="left", x=0, yshift=2, font={"size": 12.5, "color": INK})
     return figure
+
+
+def stack(panels: int, *, each: int, between: int) -> tuple[dict[str, Any], int]:
+    """Spacing and height of panels below one another, measured in pixels.
+
+    Returns
+    -------
+    tuple of dict and int
+        Options for `plotly.subplots.make_subplots`, and the figure's height
+        with the margins that `finish` leaves above and below panel titles.
+    """
+    inside = panels * each + (panels - 1) * between
+    return {"rows": panels, "cols": 1, "vertical_spacing": between / inside}, inside + 138

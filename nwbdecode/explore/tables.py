@@ -13,6 +13,10 @@ from nwbdecode.explore import style
 from nwbdecode.explore.thinning import bin_width
 from nwbdecode.explore.traces import fold_of_bins
 
+#: Stands where there is no value.
+DASH = "\N{EN DASH}"
+_WITHIN = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
+
 
 def escaped(value: object) -> str:
     """Text as HTML that shows it and does nothing."""
@@ -39,14 +43,14 @@ def _aligned(column: int, numbers: int) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Write a number for reading; a dash where there is none.
+    r"""Write a number for reading; a dash where there is none.
 
     Examples
     --------
-    >>> number(0.74321), number(float("nan"))
-    ('0.743', '–')
+    >>> number(0.74321), ascii(number(float("nan")))
+    ('0.743', "'\\u2013'")
     """
-    return f"{value:.{digits}f}" if np.isfinite(value) else "–"
+    return f"{value:.{digits}f}" if np.isfinite(value) else DASH
 
 
 def score_table(decoding: Decoding) -> str:
@@ -81,7 +85,7 @@ def _score_row(
     chance, p = (float(cell[name].sel(decoder=main)) for name in ("chance", "p_value"))
     above = one["value"] > chance
     better = above if METRICS[decoding.kind(target)][metric] else one["value"] < chance
-    verdict = "" if better or not np.isfinite(chance) else '<br><em>not better than chance</em>'
+    verdict = "" if better or not np.isfinite(chance) else "<br><em>not better than chance</em>"
     bins = int(decoding.scores["bins"].sel(target=target)) if "bins" in decoding.scores else None
     return [
         escaped(target),
@@ -91,19 +95,21 @@ def _score_row(
         *(number(float(cell["value"].sel(decoder=name))) for name in others),
         number(chance) + verdict,
         _p_value(p),
-        "–" if bins is None else f"{bins:,}",
+        DASH if bins is None else f"{bins:,}",
     ]
 
 
 def _p_value(p: float) -> str:
-    return "–" if not np.isfinite(p) else (f"{p:.3f}" if p >= 0.001 else "&lt; 0.001")
+    return DASH if not np.isfinite(p) else (f"{p:.3f}" if p >= 0.001 else "&lt; 0.001")
 
 
 def headline(decoding: Decoding) -> str:
     """One sentence: what was decoded, from what, in which session."""
     signal = decoding.source.get("signal", {})
     names = [f"<b>{escaped(name)}</b>" for name in decoding.targets]
-    what = ", ".join(names[:-1]) + (" and " if names[1:] else "") + names[-1] if names else "nothing"
+    what = (
+        ", ".join(names[:-1]) + (" and " if names[1:] else "") + names[-1] if names else "nothing"
+    )
     origin = escaped(signal.get("path") or "an array in memory")
     session = decoding.source.get("identifier")
     where = f" of session <b>{escaped(session)}</b>" if session else ""
@@ -115,11 +121,13 @@ def facts(decoding: Decoding) -> list[tuple[str, str]]:
     source, signal = decoding.source, decoding.source.get("signal", {})
     found = [("Session", _listed(source, "identifier", "session_description", "file_name"))]
     found.append(("Recorded", escaped(source.get("session_start_time") or "")))
-    found.append(("Subject", _listed(source.get("subject") or {}, "subject_id", "species", "sex", "age")))
+    found.append(
+        ("Subject", _listed(source.get("subject") or {}, "subject_id", "species", "sex", "age"))
+    )
     channels = decoding.channels.sizes.get("channel", 0)
     rate = f", {signal['rate']:.10g} Hz" if signal.get("rate") else ""
-    kind = signal.get("neurodata_type") or ""
-    found.append(("Signal", f"{escaped(kind)} {channels} channels{rate}".strip()))
+    kind = f"{escaped(signal['neurodata_type'])}, " if signal.get("neurodata_type") else ""
+    found.append(("Signal", f"{kind}{channels} channel{'s' * (channels != 1)}{rate}"))
     found.append(("Data", _amount(decoding)))
     found.append(("Folds", _folds(decoding)))
     return [(name, value) for name, value in found if value]
@@ -137,7 +145,7 @@ def _amount(decoding: Decoding) -> str:
     fold = fold_of_bins(decoding)
     text = f"{len(time):,} bins of {1000 * width:.4g} ms ({len(time) * width / 60:.1f} min)"
     if fold is not None:
-        text += f", {np.mean(fold >= 0):.1%} with a held-out prediction"
+        text += f", {np.mean(fold >= 0):.1%} with a prediction"
     return text
 
 
@@ -162,18 +170,24 @@ def target_table(decoding: Decoding) -> str:
         truth = decoding.truth[name].to_numpy()
         missing = float(np.mean(~np.isfinite(truth))) if truth.size else 0.0
         unit = style.short_unit(attrs.get("units", ""))
-        origin = f"<code>{escaped(attrs['path'])}</code>" if attrs.get("path") else "–"
-        rows.append([
-            escaped(name), escaped(attrs["kind"]), escaped(unit) or "–", origin,
-            escaped(attrs.get("derivation") or "–"), f"{missing:.1%}",
-        ])  # fmt: skip
+        origin = f"<code>{escaped(attrs['path'])}</code>" if attrs.get("path") else DASH
+        rows.append(
+            [
+                escaped(name),
+                escaped(attrs["kind"]),
+                escaped(unit) or DASH,
+                origin,
+                escaped(attrs.get("derivation") or DASH),
+                f"{missing:.1%}",
+            ]
+        )
     return table(["Target", "Kind", "Unit", "From", "Derived as", "Missing"], rows, numbers=5)
 
 
 def settings(values: Mapping[str, Any]) -> str:
     """Nested settings as a two-column table, one row a value."""
     rows = [
-        [" › ".join(escaped(part) for part in path), escaped(_written(value))]
+        [_WITHIN.join(escaped(part) for part in path), escaped(_written(value))]
         for path, value in _flat(values)
     ]
     return table(["Setting", "Value"], rows) if rows else "<p>None were recorded.</p>"
@@ -202,4 +216,4 @@ def _written(value: Any) -> str:
         if len(shown) > 12:
             shown = [*shown[:4], "…", *shown[-2:], f"({len(value)} values)"]
         return ", ".join(shown) or "none"
-    return str(value) if value != {} else "none"
+    return "none" if value == {} else str(value) or DASH

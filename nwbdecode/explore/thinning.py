@@ -9,7 +9,10 @@ def span(time: np.ndarray, window: tuple[float, float] | None) -> slice:
     """Bins whose centers lie in a window of seconds, both ends included; all for None."""
     if window is None:
         return slice(0, len(time))
-    start, stop = np.searchsorted(time, window[0], "left"), np.searchsorted(time, window[1], "right")
+    start, stop = (
+        np.searchsorted(time, window[0], "left"),
+        np.searchsorted(time, window[1], "right"),
+    )
     return slice(int(start), int(max(start, stop)))
 
 
@@ -45,11 +48,11 @@ def extremes(values: np.ndarray, most: int) -> np.ndarray:
     stretches = -(-n // size)
     padded = np.full(stretches * size, np.nan)
     padded[:n] = values
-    padded = padded.reshape(stretches, size)
-    missing = np.isnan(padded)
+    table = padded.reshape(stretches, size)
+    missing = np.isnan(table)
     first = np.arange(stretches) * size
-    low = first + np.where(missing, np.inf, padded).argmin(axis=1)
-    high = first + np.where(missing, -np.inf, padded).argmax(axis=1)
+    low = first + np.where(missing, np.inf, table).argmin(axis=1)
+    high = first + np.where(missing, -np.inf, table).argmax(axis=1)
     return np.unique(np.concatenate([low, high]))
 
 
@@ -58,9 +61,7 @@ def strided(n: int, most: int) -> np.ndarray:
     return np.arange(0, n, max(1, -(-n // most)))
 
 
-def averaged(
-    time: np.ndarray, values: np.ndarray, most: int
-) -> tuple[np.ndarray, np.ndarray]:
+def averaged(time: np.ndarray, values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean over stretches of bins, leaving NaN out; unchanged when short enough.
 
     Parameters

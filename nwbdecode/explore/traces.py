@@ -15,7 +15,7 @@ from nwbdecode.explore.thinning import averaged, bin_width, broken, extremes, sp
 Window = tuple[float, float] | None
 
 _TURN = [-np.pi, -np.pi / 2, 0, np.pi / 2, np.pi]
-_PALE_TO_BLUE = [[0, "#ffffff"], [1, style.SKY]]
+_TURN_NAMES = ["\N{MINUS SIGN}π", "\N{MINUS SIGN}π/2", "0", "π/2", "π"]
 
 
 def traces(
@@ -52,28 +52,24 @@ def traces(
     kind = decoding.kind(target)
     if kind == "categorical":
         figure = _classes(decoding, target, window, most)
+        inside = 108 + 30 * len(class_names(decoding, target))
     else:
         figure = _lines(decoding, target, window, most, circular=kind == "circular")
+        inside = 120 * max(len(component_names(decoding, target)), 1)
     shown = span(decoding.time, window)
-    thinned = (shown.stop - shown.start) > most
-    note = "held-out (out-of-fold) predictions"
-    if thinned:
-        note += f", {shown.stop - shown.start:,} bins drawn as at most {most:,} points"
-    rows = len({axis for axis in figure.layout if str(axis).startswith("yaxis")})
-    tall = 78 + 30 * len(class_names(decoding, target)) if kind == "categorical" else 0
-    style.finish(
-        figure,
-        style.safe(style.title_case(target)),
-        subtitle=note,
-        height=108 + max(tall, 120 * rows),
-    )
-    figure.update_layout(hovermode="x unified", uirevision=target)
-    ends = window or (decoding.time[0], decoding.time[-1])
+    bins = shown.stop - shown.start
+    note = style.standing(decoding)
+    if bins > most:
+        note += f", {bins:,} bins drawn as at most {most:,} points"
+    title = style.safe(style.title_case(target))
+    style.finish(figure, title, subtitle=note, height=108 + inside)
+    first, last = window or (decoding.time[0], decoding.time[-1])
     # Heights a reader zoomed to outlive a move of the window; its old times must not.
-    ends = [float(ends[0]), float(ends[1])]
+    ends = [float(first), float(last)]
     figure.update_xaxes(range=ends, uirevision=str(ends), hoverformat=".2f")
-    last = {"row": rows, "col": 1} if figure._grid_ref else {}
-    figure.update_xaxes(title_text="Time (s)", **last)
+    figure.update_layout(
+        hovermode="closest" if kind == "categorical" else "x unified", uirevision=target
+    )
     return figure
 
 
@@ -89,8 +85,15 @@ def held_out(decoding: Decoding, target: str, decoder: str = "cnn") -> np.ndarra
 
 
 def fold_of_bins(decoding: Decoding) -> np.ndarray | None:
-    """Fold whose decoder predicted each bin, -1 for none; None where it is not told."""
-    return decoding.predictions["fold"].to_numpy() if "fold" in decoding.predictions else None
+    """Fold whose decoder predicted each bin, -1 for none; None where no folds were used.
+
+    A new recording's predictions come from no fold: there, -1 in every bin
+    does not mean that none was made.
+    """
+    if "fold" not in decoding.predictions.coords:
+        return None
+    fold = decoding.predictions["fold"].to_numpy()
+    return fold if (fold >= 0).any() else None
 
 
 def component_names(decoding: Decoding, target: str) -> list[str]:
@@ -117,7 +120,7 @@ def wrapped(angles: np.ndarray) -> np.ndarray:
 
 
 def everyone(decoding: Decoding, target: str) -> list[tuple[str, np.ndarray, dict[str, Any]]]:
-    """Name, values and line style of the truth and each decoder, the faintest first."""
+    """Name, values and line style of each decoder and the truth, the faintest first."""
     others = [name for name in decoding.baselines if name != "ridge"]
     drawn = [
         (
@@ -128,8 +131,8 @@ def everyone(decoding: Decoding, target: str) -> list[tuple[str, np.ndarray, dic
         for name in decoding.baselines
     ]
     truth = decoding.truth[target].to_numpy()
-    drawn.append(("true", truth, {"color": style.INK, "width": 1.8}))
-    drawn.append(("network", held_out(decoding, target), {"color": style.BLUE, "width": 1.6}))
+    drawn.append(("network", held_out(decoding, target), {"color": style.BLUE, "width": 1.5}))
+    drawn.append(("true", truth, {"color": style.INK, "width": 1.5}))
     return drawn
 
 
@@ -146,24 +149,36 @@ def _lines(
             x, y = _line(decoding.time, column, window, most, circular=circular)
             figure.add_trace(
                 go.Scatter(
-                    x=x, y=y, name=name, mode="lines", line=pen, legendgroup=name,
-                    showlegend=row == 0, connectgaps=False, hovertemplate="%{y:.3g}",
+                    x=x,
+                    y=y,
+                    name=name,
+                    mode="lines",
+                    line=pen,
+                    legendgroup=name,
+                    showlegend=row == 0,
+                    connectgaps=False,
+                    hovertemplate="%{y:.3g}",
                 ),
-                row=row + 1, col=1,
-            )  # fmt: skip
+                row=row + 1,
+                col=1,
+            )
+    figure.update_xaxes(title_text="Time (s)", row=rows, col=1)
     for row in range(rows):
         label = style.quantity(parts[row] if parts else target, units)
-        column = decoding.truth[target].to_numpy()
-        column = column[:, row] if parts else column
         figure.update_yaxes(title_text=label, row=row + 1, col=1)
         if circular:
             figure.update_yaxes(
                 range=[-np.pi * 1.05, np.pi * 1.05],
-                tickvals=_TURN, ticktext=["−π", "−π/2", "0", "π/2", "π"],
-                title_text=style.quantity(target, "rad"), row=row + 1, col=1,
-            )  # fmt: skip
+                tickvals=_TURN,
+                ticktext=_TURN_NAMES,
+                title_text=style.quantity(target, "rad"),
+                row=row + 1,
+                col=1,
+            )
         else:
-            figure.update_yaxes(range=value_range(column), row=row + 1, col=1)
+            both = [held_out(decoding, target), decoding.truth[target].to_numpy()]
+            decoded, truth = (values[:, row] if parts else values for values in both)
+            figure.update_yaxes(range=value_range(truth, decoded), row=row + 1, col=1)
     return figure
 
 
@@ -183,13 +198,18 @@ def _line(
     return broken(time[kept], values[kept], longest=reach * step, wraps=circular)
 
 
-def value_range(values: np.ndarray) -> list[float] | None:
-    """Axis range that holds every true value with a margin, the same for each window."""
-    finite = values[np.isfinite(values)]
-    if not len(finite):
+def value_range(truth: np.ndarray, decoded: np.ndarray) -> list[float] | None:
+    """Axis range for any window: every true value, and decoded ones but for outliers."""
+    finite = truth[np.isfinite(truth)]
+    sample = decoded[strided(len(decoded), 20_000)]
+    sample = sample[np.isfinite(sample)]
+    if not len(finite) and not len(sample):
         return None
-    low, high = float(finite.min()), float(finite.max())
-    margin = 0.12 * ((high - low) or abs(high) or 1.0)
+    held = [*np.quantile(sample, [0.005, 0.995])] if len(sample) else []
+    if len(finite):
+        held += [finite.min(), finite.max()]
+    low, high = float(min(held)), float(max(held))
+    margin = 0.08 * ((high - low) or abs(high) or 1.0)
     return [low - margin, high + margin]
 
 
@@ -204,24 +224,39 @@ def _classes(decoding: Decoding, target: str, window: Window, most: int) -> go.F
     true_x, true_y = broken(
         time[kept], decoding.truth[target].to_numpy()[shown][kept], longest=1.5 * step
     )
-    figure = make_subplots(rows=1, cols=1)
+    figure = go.Figure()
     figure.add_trace(
         go.Heatmap(
-            x=x, y=np.arange(len(names)), z=probability.T, zmin=0, zmax=1,
-            colorscale=_PALE_TO_BLUE, hoverongaps=False, name="network",
-            hovertemplate="%{z:.2f}",
+            x=x,
+            y=np.arange(len(names)),
+            z=probability.T,
+            zmin=0,
+            zmax=1,
+            colorscale=style.PALE_TO_BLUE,
+            hoverongaps=False,
+            name="network",
+            hovertemplate="decoded probability %{z:.2f} at %{x} s<extra></extra>",
             colorbar={"title": {"text": "Decoded<br>probability"}, "thickness": 10, "len": 0.9},
         )
-    )  # fmt: skip
+    )
     figure.add_trace(
         go.Scatter(
-            x=true_x, y=true_y, name="true class", mode="lines", connectgaps=False,
-            line={"color": style.INK, "width": 2.2, "shape": "hvh"}, hovertemplate="%{y}",
+            x=true_x,
+            y=true_y,
+            name="true class",
+            mode="lines",
+            connectgaps=False,
+            line={"color": style.INK, "width": 2.2, "shape": "hvh"},
+            text=[style.safe(names[int(k)]) if np.isfinite(k) else "" for k in true_y],
+            hovertemplate="true: %{text} at %{x} s<extra></extra>",
             showlegend=True,
         )
-    )  # fmt: skip
+    )
+    figure.update_xaxes(title_text="Time (s)")
     figure.update_yaxes(
-        title_text=style.quantity(target, "class"), tickvals=list(range(len(names))),
-        ticktext=[style.safe(name) for name in names], range=[-0.6, len(names) - 0.4],
-    )  # fmt: skip
+        title_text=style.quantity(target, "class"),
+        tickvals=list(range(len(names))),
+        ticktext=[style.safe(name, most=20) for name in names],
+        range=[-0.6, len(names) - 0.4],
+    )
     return figure

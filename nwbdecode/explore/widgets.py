@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as ipw
@@ -11,7 +12,7 @@ import plotly.graph_objects as go
 
 from nwbdecode.decoding import Decoding
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.explore import figures, style, tables
+from nwbdecode.explore import figures, tables
 from nwbdecode.explore.arena import positions
 from nwbdecode.explore.board import Board, Library, Panel
 from nwbdecode.explore.importance import located_by
@@ -121,6 +122,7 @@ class Explorer(ipw.VBox):
             ],
             layout=_WIDE,
         )
+        self.live.observe(self._pick, "picked")
         self._draw_window()
         self._draw_detail()
 
@@ -137,14 +139,24 @@ class Explorer(ipw.VBox):
             options=[ALL, *self.decoding.targets], description="Target", style=names
         )
         self.length = ipw.BoundedFloatText(
-            value=min(window, last - first), min=min(0.1, last - first), max=last - first,
-            step=1, description="Window length (s)", style=names,
-        )  # fmt: skip
+            value=min(window, last - first),
+            min=min(0.1, last - first),
+            max=last - first,
+            step=1,
+            description="Window length (s)",
+            style=names,
+        )
         self.start = ipw.FloatSlider(
-            min=first, max=last, readout_format=".1f", description="Window start (s)",
-            style=names, layout=_WIDE,
-        )  # fmt: skip
-        self.earlier = ipw.Button(description="Earlier", icon="arrow-left", tooltip="One window back")
+            min=first,
+            max=last,
+            readout_format=".1f",
+            description="Window start (s)",
+            style=names,
+            layout=_WIDE,
+        )
+        self.earlier = ipw.Button(
+            description="Earlier", icon="arrow-left", tooltip="One window back"
+        )
         self.later = ipw.Button(description="Later", icon="arrow-right", tooltip="One window on")
         self.detail = ipw.ToggleButtons(
             options=list(self._details()), description="Details", style={"button_width": "auto"}
@@ -160,8 +172,9 @@ class Explorer(ipw.VBox):
 
     def _first_prediction(self) -> float:
         fold = fold_of_bins(self.decoding)
-        seen = (fold >= 0).nonzero()[0] if fold is not None else ()
-        return float(self.decoding.time[seen[0]]) if len(seen) else self._ends[0]
+        if fold is None:
+            return self._ends[0]
+        return float(self.decoding.time[(fold >= 0).argmax()])
 
     def _fit_slider(self) -> None:
         first, last = self._ends
@@ -233,31 +246,34 @@ class Explorer(ipw.VBox):
         decoding = self.decoding
         offered: dict[str, Callable[[], list[go.Figure]]] = {"Scores": self._scores}
         for axis in decoding.importance:
-            offered[f"Importance: {axis}"] = lambda axis=axis: [
-                figures.importance(decoding, axis, targets=self._shown())
-            ]
+            offered[f"Importance: {axis}"] = partial(self._importance, axis)
             if axis == "channel" and len(located_by(decoding)) == 2:
-                offered["Channel map"] = lambda: [
-                    figures.importance(decoding, "channel", by="position", targets=self._shown())
-                ]
-        if self._of("categorical"):
-            offered["Confusion"] = lambda: [
-                figures.confusion(decoding, name) for name in self._of("categorical")
-            ]
+                offered["Channel map"] = partial(self._importance, axis, by="position")
+        if any(decoding.kind(name) == "categorical" for name in decoding.targets):
+            offered["Confusion"] = self._confusion
         if positions(decoding):
-            offered["Error map"] = lambda: [
-                figures.error_map(decoding, name) for name in positions(decoding)
-            ]
+            offered["Error map"] = self._error_map
         if decoding.history.sizes.get("epoch"):
             offered["Training"] = lambda: [figures.losses(decoding)]
-        offered["Settings"] = lambda: []
+        offered["Settings"] = list
         return offered
 
-    def _of(self, kind: str) -> list[str]:
-        return [name for name in self.decoding.targets if self.decoding.kind(name) == kind]
-
     def _scores(self) -> list[go.Figure]:
-        return [figures.scores(self.decoding)] if self.decoding.scores.data_vars else []
+        scored = any(figures.headline(self.decoding, name) for name in self.decoding.targets)
+        return [figures.scores(self.decoding)] if scored else []
+
+    def _importance(self, axis: str, **options: Any) -> list[go.Figure]:
+        return [figures.importance(self.decoding, axis, targets=self._shown(), **options)]
+
+    def _confusion(self) -> list[go.Figure]:
+        return [
+            figures.confusion(self.decoding, name)
+            for name in self.decoding.targets
+            if self.decoding.kind(name) == "categorical"
+        ]
+
+    def _error_map(self) -> list[go.Figure]:
+        return [figures.error_map(self.decoding, name) for name in positions(self.decoding)]
 
     def _draw_detail(self) -> None:
         chosen = self.detail.value

@@ -24,7 +24,8 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
     of classes). A bin that holds none, because the target's clock is slower,
     is interpolated between its neighbors (unit vectors of angles, the earlier
     one of classes) if these are at most ``max_gap`` apart. Everything else is
-    missing: NaN.
+    missing: NaN. A missing sample is never filled: a bin that holds nothing else,
+    or that would be interpolated from one, is missing.
 
     Parameters
     ----------
@@ -44,7 +45,18 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
     Raises
     ------
     NWBDecodeError
-        If a target has an unknown kind or no value during the recording.
+        If a target has an unknown kind, a class code without a class, a clock that runs
+        backwards, or no value during the recording.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from nwbdecode.features import traces
+    >>> power = traces(np.zeros((40, 2)), rate=10.0, bin=0.5)
+    >>> seconds = xr.DataArray(np.arange(-1, 5, 0.1), dims="time")
+    >>> clock = seconds.assign_coords(time=seconds)
+    >>> align({"clock": clock}, power)["clock"].to_numpy()[:3].round(3)
+    array([0.2, 0.7, 1.2], dtype=float32)
     """
     import xarray as xr
 
@@ -56,8 +68,8 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
         kind = target.attrs.get("kind", "linear")
         if kind not in KINDS:
             raise NWBDecodeError(f"target {name!r} has kind {kind!r}. {suggest(kind, KINDS)}")
-        time = target["time"].to_numpy().astype(np.float64)
-        values = _binned(target, kind, time, start, end)
+        time = _clock(str(name), target)
+        values, reach = _binned(target, kind, time, start, end)
         present = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
         if not present.any():
             raise NWBDecodeError(_nothing_in_common(str(name), time, start, end))
@@ -70,7 +82,10 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
             labels = target[other].to_numpy() if other in target.coords else range(values.shape[1])
             coords[dims[1]] = [str(label) for label in labels]
         attrs = dict(target.attrs, kind=kind, missing=float(1 - present.mean()))
-        attrs["support"] = _support(target, time, start, end)
+        attrs["support"] = [
+            float(own) + part
+            for own, part in zip(target.attrs.get("support", (0.0, 0.0)), reach, strict=True)
+        ]
         attrs.setdefault("units", "")
         held[str(name)] = xr.DataArray(
             values.astype(np.float32), dims=dims, coords=coords, attrs=attrs
@@ -79,38 +94,60 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
     return xr.Dataset(held, coords=shared)
 
 
+def _clock(name: str, target: xr.DataArray) -> np.ndarray:
+    time = target["time"].to_numpy().astype(np.float64)
+    if not np.isfinite(time).all() or (np.diff(time) < 0).any():
+        raise NWBDecodeError(
+            f"the times of target {name!r} run backwards or are missing; give each sample its "
+            "time in seconds, in ascending order"
+        )
+    return time
+
+
 def _binned(
     target: xr.DataArray, kind: str, time: np.ndarray, start: np.ndarray, end: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Values in the bins, and the seconds [before, after] a bin's center they come from."""
     raw = target.transpose("time", ...).to_numpy().astype(np.float64)
     flat = raw.reshape(len(raw), -1)
-    good = np.isfinite(flat).all(axis=1) & np.isfinite(time)
-    time, flat = time[good], flat[good]
-    if kind == "categorical":
-        columns = _one_hot(flat[:, 0], len(target.attrs.get("classes", [])))
-    elif kind == "circular":
-        columns = np.concatenate([np.cos(flat), np.sin(flat)], axis=1)
-    else:
-        columns = flat
-    low, high = np.searchsorted(time, start), np.searchsorted(time, end)
-    count = high - low
-    sums = np.vstack([np.zeros(columns.shape[1]), np.cumsum(columns, axis=0)])
+    columns = _columns(target, kind, flat)
+    good = np.isfinite(columns).all(axis=1)
+    low, high = np.searchsorted(time[good], start), np.searchsorted(time[good], end)
+    sums = np.vstack([np.zeros(columns.shape[1]), np.cumsum(columns[good], axis=0)])
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = (sums[high] - sums[low]) / count[:, None]
+        mean = (sums[high] - sums[low]) / (high - low)[:, None]
+    empty = np.searchsorted(time, start) == np.searchsorted(time, end)
     gap = float(target.attrs.get("max_gap", MAX_GAP))
-    mean = _fill_between(mean, count == 0, time, columns, (start + end) / 2, gap, kind)
+    before, after = _fill_between(mean, empty, time, columns, (start + end) / 2, gap, kind)
+    half = float((end - start).max()) / 2
+    reach = max(half, before), max(half, after)
     if kind == "categorical":
-        return np.where(np.isfinite(mean[:, 0]), mean.argmax(axis=1), np.nan)
+        return np.where(np.isfinite(mean[:, 0]), mean.argmax(axis=1), np.nan), reach
     if kind == "circular":
-        half = flat.shape[1]
-        angle = np.arctan2(mean[:, half:], mean[:, :half])
-        return angle[:, 0] if raw.ndim == 1 else angle
-    return mean[:, 0] if raw.ndim == 1 else mean
+        angles = flat.shape[1]
+        mean = np.arctan2(mean[:, angles:], mean[:, :angles])
+    return mean[:, 0] if raw.ndim == 1 else mean, reach
 
 
-def _one_hot(codes: np.ndarray, classes: int) -> np.ndarray:
-    count = max(classes, int(codes.max()) + 1 if codes.size else 1)
-    return np.eye(count)[codes.astype(int)]
+def _columns(target: xr.DataArray, kind: str, flat: np.ndarray) -> np.ndarray:
+    """What can be averaged: values, unit vectors, or one column a class; NaN where missing."""
+    flat = np.where(np.isfinite(flat).all(axis=1, keepdims=True), flat, np.nan)
+    if kind == "linear":
+        return flat
+    if kind == "circular":
+        return np.concatenate([np.cos(flat), np.sin(flat)], axis=1)
+    codes = flat[:, 0]
+    known = codes[np.isfinite(codes)]
+    count = len(target.attrs.get("classes", [])) or int(known.max(initial=0)) + 1
+    wrong = np.unique(known[(known < 0) | (known >= count) | (known % 1 != 0)])
+    if wrong.size:
+        raise NWBDecodeError(
+            f"a categorical target holds the codes {wrong[:5].tolist()}; expected whole numbers "
+            f"from 0 to {count - 1}, and NaN where it has no class"
+        )
+    columns = np.eye(count)[np.nan_to_num(codes).astype(int)]
+    columns[np.isnan(codes)] = np.nan
+    return columns
 
 
 def _fill_between(
@@ -121,39 +158,30 @@ def _fill_between(
     center: np.ndarray,
     gap: float,
     kind: str,
-) -> np.ndarray:
-    """Interpolate bins without a sample between the samples around them."""
+) -> tuple[float, float]:
+    """Interpolate bins without a sample, in place; return the longest reach back and ahead."""
     where = np.flatnonzero(empty)
-    if not where.size or len(time) < 2:
-        return mean
     after = np.searchsorted(time, center[where])
     inside = (after > 0) & (after < len(time))
     where, after = where[inside], after[inside]
     before = after - 1
     near = time[after] - time[before] <= gap
     where, before, after = where[near], before[near], after[near]
-    share = ((center[where] - time[before]) / (time[after] - time[before]))[:, None]
+    if not where.size:
+        return 0.0, 0.0
+    behind, ahead = center[where] - time[before], time[after] - center[where]
     if kind == "categorical":
-        share = np.zeros_like(share)
-    mean[where] = (1 - share) * columns[before] + share * columns[after]
-    return mean
-
-
-def _support(
-    target: xr.DataArray, time: np.ndarray, start: np.ndarray, end: np.ndarray
-) -> list[float]:
-    """What the target's own making reads, and half a bin, or the step interpolated across."""
-    before, after = target.attrs.get("support", (0.0, 0.0))
-    half = float((end - start).max()) / 2
-    reach = half
-    if len(time) > 1 and np.median(np.diff(time)) > half:
-        reach = max(half, float(target.attrs.get("max_gap", MAX_GAP)))
-    return [float(before) + reach, float(after) + reach]
+        mean[where] = columns[before]
+    else:
+        share = (behind / (behind + ahead))[:, None]
+        mean[where] = (1 - share) * columns[before] + share * columns[after]
+    return float(behind.max()), float(ahead.max())
 
 
 def _nothing_in_common(name: str, time: np.ndarray, start: np.ndarray, end: np.ndarray) -> str:
-    span = f"{np.nanmin(time):.3f} to {np.nanmax(time):.3f} s" if time.size else "no time at all"
+    span = f"{time.min():.3f} to {time.max():.3f} s" if time.size else "no time at all"
     return (
         f"target {name!r} has no value during the signal: it covers {span}, the signal "
-        f"{start[0]:.3f} to {end[-1]:.3f} s. Check that both use the session's clock"
+        f"{start[0]:.3f} to {end[-1]:.3f} s. Check that both use the session's clock, and that "
+        "not all values are missing"
     )

@@ -84,34 +84,37 @@ def band_power(
     """
     if band.step == 1:
         return _direct(samples, band.even, band.odd, first - origin, stop - origin)
-    low = int(first[0]) // band.step - _NEIGHBORS // 2 + 1
-    high = int(stop[-1]) // band.step + _NEIGHBORS // 2 + 1
+    # A bin begins half a sample before its first: that may be one grid point earlier.
+    low = (int(first[0]) - 1) // band.step - _NEIGHBORS // 2 + 1
+    high = (int(stop[-1]) - 1) // band.step + _NEIGHBORS // 2 + 1
     envelope = _on_grid(
         samples, band.even, band.odd, low * band.step - origin, band.step, high - low
     )
-    base, weights, quadrature = _nodes(band, first, stop)
-    return _integrate(envelope, base - low, weights, quadrature)
+    out = np.empty((len(first), len(samples)), dtype=np.float32)
+    # Width by width: how a bin is summed must not depend on the bins computed beside it.
+    for width in np.unique(stop - first):
+        where = stop - first == width
+        base, weights, quadrature = _nodes(band, first[where], int(width))
+        out[where] = _integrate(envelope, base - low, weights, quadrature)
+    return out
 
 
-def _nodes(band: Band, first: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Where in each bin to evaluate power, and how to get there from the grid.
+def _nodes(band: Band, first: np.ndarray, width: int) -> tuple[np.ndarray, ...]:
+    """Where in each bin of so many samples to evaluate power, and how to get there from the grid.
 
     Returns the first grid point, the complex weights of its neighbors and the
-    quadrature weight of each node; shapes (bin, node), (bin, node, neighbor), (bin, node).
+    quadrature weight of each node; shapes (bin, node), (bin, node, neighbor), (node,).
     """
-    length = int((stop - first).max())
-    periods = length * band.omega / (2 * np.pi)
+    periods = width * band.omega / (2 * np.pi)
     count = int(np.ceil(1.5 * periods)) + 5
-    widths = (stop - first)[:, None].astype(np.float64)
-    if count >= length - 1 or length <= _FEW_SAMPLES:
-        # Take every sample, with no weight beyond the end of a shorter bin. Among few
-        # samples their mean is not yet the integral that the quadrature gives.
-        position = first[:, None] + np.arange(length)
-        share = np.where(np.arange(length) < widths, 1 / widths, 0)
+    if count >= width - 1 or width <= _FEW_SAMPLES:
+        # Take every sample: the mean of a few is not yet the integral that the quadrature gives.
+        position = first[:, None] + np.arange(width)
+        share = np.full(width, 1 / width)
     else:
         nodes, gauss = np.polynomial.legendre.leggauss(count)
-        position = first[:, None] - 0.5 + widths * (nodes + 1) / 2
-        share = np.broadcast_to(gauss / 2, position.shape)
+        position = first[:, None] - 0.5 + width * (nodes + 1) / 2
+        share = gauss / 2
     base = np.floor(position / band.step).astype(np.int64)
     offset = np.arange(_NEIGHBORS) - (_NEIGHBORS // 2 - 1)
     fraction = position / band.step - base
@@ -132,7 +135,7 @@ _FAST: Any = {"reassoc", "contract"}
 
 
 @numba.njit(cache=True, fastmath=_FAST, nogil=True, inline="always")
-def _dot(x: np.ndarray, at: int, even: np.ndarray, odd: np.ndarray) -> tuple[float, float]:
+def _dot(x: np.ndarray, at: int, even: np.ndarray, odd: np.ndarray) -> tuple[Any, Any]:
     real = np.float32(0)
     imag = np.float32(0)
     for k in range(even.size):
@@ -187,12 +190,11 @@ def _integrate(
                 value = np.complex64(0)
                 for j in range(weights.shape[2]):
                     value += weights[i, q, j] * envelope[c, base[i, q] + j]
-                total += quadrature[i, q] * (value.real * value.real + value.imag * value.imag)
+                total += quadrature[q] * (value.real * value.real + value.imag * value.imag)
             out[i, c] = np.float32(0.5) * total
     return out
 
 
-@numba.njit(cache=True, fastmath=_FAST, nogil=True, parallel=True)
 def smooth_mean(
     samples: np.ndarray, taps: np.ndarray, first: np.ndarray, stop: np.ndarray
 ) -> np.ndarray:
@@ -200,14 +202,23 @@ def smooth_mean(
 
     The mean of filtered samples is one longer filter: `taps` slid over the bin, summed.
     """
-    half = taps.size // 2
     out = np.empty((first.size, samples.shape[0]), dtype=np.float32)
+    start = first - taps.size // 2
+    for width in np.unique(stop - first):
+        where = stop - first == width
+        kernel = np.convolve(taps.astype(np.float64), np.full(width, 1 / width))
+        out[where] = _weighted_sums(samples, kernel, start[where])
+    return out
+
+
+@numba.njit(cache=True, fastmath=_FAST, nogil=True, parallel=True)
+def _weighted_sums(samples: np.ndarray, kernel: np.ndarray, start: np.ndarray) -> np.ndarray:
+    out = np.empty((start.size, samples.shape[0]), dtype=np.float32)
     for c in numba.prange(samples.shape[0]):
         x = samples[c]
-        for i in range(first.size):
+        for i in range(start.size):
             total = 0.0
-            for n in range(first[i], stop[i]):
-                for k in range(taps.size):
-                    total += x[n - half + k] * taps[k]
-            out[i, c] = np.float32(total / (stop[i] - first[i]))
+            for k in range(kernel.size):
+                total += x[start[i] + k] * kernel[k]
+            out[i, c] = np.float32(total)
     return out

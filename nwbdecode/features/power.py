@@ -120,7 +120,7 @@ def wavelet_power(
     >>> power.dims
     ('time', 'frequency', 'channel')
     >>> float(power.mean("time")[:, 0].idxmax())  # the nearest band
-    10.7...
+    10.69...
     """
     signal = _good_channels(as_signal(signal, rate=rate))
     asked = frequencies is not None or lowest is not None or highest is not None
@@ -314,7 +314,8 @@ def _pywt_power(
     out = np.empty((len(first), len(bands), samples.shape[0]), dtype=np.float32)
     edges = np.stack([first, stop], axis=1).ravel()
     for c, row in enumerate(samples):
-        transform, _ = pywt.cwt(row.astype(np.float64), scales, wavelet, method="fft")
+        # Its default precision steps through slow wavelets so coarsely that they lose shape.
+        transform, _ = pywt.cwt(row.astype(np.float64), scales, wavelet, method="fft", precision=14)
         # Its gain at the band's own frequency is sqrt(scale) / 2 of the amplitude.
         power = 0.5 * np.abs(transform * 2 / np.sqrt(scales)[:, None]) ** 2
         sums = np.add.reduceat(np.pad(power, ((0, 0), (0, 1))), edges, axis=1)[:, ::2]
@@ -337,15 +338,7 @@ def _run(
 
     rows = ([0.0] if recipe.get("remainder") else []) + list(recipe["frequencies"])
     shape = (len(bins), len(rows), signal.n_channels)
-    # Blocks of slow bins span minutes of signal: never more than the memory allows.
-    sample_bytes = 4 * 4 * signal.n_channels
-    reach = transform.before + transform.after
-    per_block = int(BLOCK * bins.width * signal.rate + reach) * sample_bytes
-    if per_block > memory:
-        raise NWBDecodeError(
-            f"one block of {signal.n_channels} channels needs {per_block / 1e9:.1f} GB; `memory` "
-            f"is {memory / 1e9:.1f} GB. Raise it, raise the lowest frequency, or take fewer channels"
-        )
+    at_once = _bins_at_once(signal, bins, transform, memory)
     groups = reference_groups(signal.channels, recipe["reference"])
     digest = ""
     kept: FeatureStore | None = None
@@ -361,7 +354,8 @@ def _run(
         todo = list(range(-(-shape[0] // BLOCK)))
     for block in _progress(todo, "features", progress and len(todo) > 4):
         low, high = block * BLOCK, min((block + 1) * BLOCK, len(bins))
-        out = _block(signal, bins, transform, groups, low, high)
+        pieces = [(at, min(at + at_once, high)) for at in range(low, high, at_once)]
+        out = np.concatenate([_block(signal, bins, transform, groups, *piece) for piece in pieces])
         if kept is None:
             values[low:high] = out
         else:
@@ -369,6 +363,20 @@ def _run(
     if kept is not None:
         values = kept.lazy()
     return _labelled(values, signal, bins, rows, recipe, digest, transform)
+
+
+def _bins_at_once(signal: Signal, bins: Bins, transform: _Transform, memory: int) -> int:
+    """Bins whose samples fit into the memory together with all that they reach."""
+    sample_bytes = 4 * 4 * signal.n_channels
+    reach = transform.before + transform.after
+    per_bin = max(bins.width * signal.rate, 1.0)
+    if (reach + per_bin) * sample_bytes > memory:
+        raise NWBDecodeError(
+            f"one bin of {signal.n_channels} channels and the {reach / signal.rate:.3g} s around "
+            f"it need {(reach + per_bin) * sample_bytes / 1e9:.3g} GB; `memory` is "
+            f"{memory / 1e9:.3g} GB. Raise it, raise the lowest band, or take fewer channels"
+        )
+    return int((memory / sample_bytes - reach) / per_bin)
 
 
 def _block(
@@ -420,7 +428,8 @@ def _labelled(
     }
     # Bins round to whole samples: half of one more on either side.
     half = bins.width / 2 + 0.5 / signal.rate
-    support = [reach / signal.rate + half for reach in (transform.before, transform.after)]
+    slowest = min(segment.rate for segment in signal.segments)
+    support = [reach / slowest + half for reach in (transform.before, transform.after)]
     source = dict(signal.source)
     place = dict(source.get("signal", {}))
     place.update(path=signal.path, object_id=signal.object_id, modality=signal.modality)

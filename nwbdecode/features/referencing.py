@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+
+from nwbdecode.errors import NWBDecodeError, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +29,16 @@ def reference_groups(channels: pd.DataFrame, reference: Reference) -> list[np.nd
     list of int arrays
         Groups of at least two good channels; one channel alone is its own
         average, and subtracting it would leave nothing.
+
+    Raises
+    ------
+    NWBDecodeError
+        If there is no such reference.
     """
+    if reference not in get_args(Reference):
+        raise NWBDecodeError(
+            f"unknown reference {reference!r}. {suggest(str(reference), get_args(Reference))}"
+        )
     if reference == "none":
         return []
     good = np.ones(len(channels), dtype=bool)

@@ -18,11 +18,15 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from nwbdecode.features.referencing import reference_groups
+
 if TYPE_CHECKING:
     from nwbdecode.load.signal import Signal
 
 #: Bins a block: the unit of writing, of resuming and of reading.
 BLOCK = 512
+#: Raised whenever the same recipe comes to give other values.
+_REVISION = 2
 
 
 def cache_folder() -> Path:
@@ -43,6 +47,9 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
     digest.update(json.dumps(recipe, sort_keys=True, default=str).encode())
     facts = [signal.path, signal.object_id, signal.columns.tolist(), signal.conversion.tolist()]
     facts += [signal.offset, [(s.start, s.stop, s.start_time, s.rate) for s in signal.segments]]
+    facts += [_REVISION, BLOCK, signal.reader.dtype.str]
+    groups = reference_groups(signal.channels, recipe.get("reference", "none"))
+    facts.append([rows.tolist() for rows in groups])
     digest.update(json.dumps(facts).encode())
     path = signal.source.get("path")
     if path and os.path.exists(path):
@@ -75,7 +82,7 @@ class FeatureStore:
         # Format 2 is what both zarr 2.18 and zarr 3 read; zarr 2 knows no other.
         form: dict[str, Any] = {"zarr_format": 2} if int(zarr.__version__.split(".")[0]) > 2 else {}
         path.mkdir(parents=True, exist_ok=True)
-        group = zarr.open_group(str(path), mode="a", **form)
+        group: Any = zarr.open_group(str(path), mode="a", **form)
         blocks = -(-shape[0] // BLOCK)
         names = set(group.array_keys())
         if {"power", "written"} <= names and group["power"].shape == tuple(shape):

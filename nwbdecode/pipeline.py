@@ -1,0 +1,362 @@
+"""The corridor walked in one call: from a recording to a decoded NWB file, and from that to more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nwbdecode.decoding import Decoding
+from nwbdecode.errors import NWBDecodeError, suggest
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from pynwb import NWBFile
+
+    from nwbdecode.config import FitConfig
+    from nwbdecode.load.signal import Signal
+    from nwbdecode.load.source import Source
+    from nwbdecode.load.targets import Asked
+
+    AnySource = str | os.PathLike[str] | NWBFile | Source
+    AnyConfig = FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None
+    Span = tuple[float | None, float | None]
+
+# Seconds of one core, measured on a common laptop and a small server; they
+# differ by a factor of two or three, which an estimate is allowed to.
+_PER_MULTIPLICATION = 4.0e-10
+_PER_SAMPLE = 2.0e-8
+_PER_STEP_INPUT = 1.2e-8
+_STEP = 8e-3
+_STEPS = {"compact": 1000, "frey2021": 5000}
+_HEAVIER = {"compact": 1.0, "frey2021": 60.0}
+
+
+def fit(
+    source: AnySource,
+    signal: str | None = None,
+    targets: Asked | None = None,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    config: AnyConfig = None,
+    channels: Any = None,
+    time: Span | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Decoding:
+    """Decode a recording: features, cross-validated decoders, scores, importance, NWB file.
+
+    Parameters
+    ----------
+    source : path, open NWBFile or Source
+    signal : str, optional
+        Path of the signal in the file; may be left out if there is only one.
+    targets : str, list of str, or dict of name to str
+        As for `Source.targets`, such as ``"behavior/Position/led1:speed"``.
+    output : path, optional
+        NWB file to write; nothing is written by default.
+    config : FitConfig, mapping, or path of a TOML or JSON file, optional
+    channels, time
+        As for `Source.signal`.
+    overwrite : bool, default False
+        Replace `output` if it is there.
+    progress : bool, default True
+
+    Returns
+    -------
+    Decoding
+
+    Raises
+    ------
+    NWBDecodeError
+        If a path, setting or target is wrong, `output` exists, or the
+        recording is too short; before any long work wherever that can be known.
+
+    Examples
+    --------
+    >>> import nwbdecode as nd
+    >>> nd.fit("session.nwb", targets="behavior/Position/led1:speed")  # doctest: +SKIP
+    """
+    from nwbdecode.config import FitConfig
+    from nwbdecode.evaluate import importance as measure
+    from nwbdecode.features import align
+    from nwbdecode.load import open as open_source
+
+    settings = FitConfig.of(config)
+    _check_output(output, overwrite=overwrite)
+    opened = open_source(source)  # type: ignore[arg-type]
+    taken = opened.signal(signal, channels=channels, time=time)
+    if not targets:
+        there = [entry["path"] for entry in opened.catalog()["targets"]]
+        raise NWBDecodeError(f"no target was given; name at least one. {suggest('', there)}")
+    read = opened.targets(targets)
+    power = _features(taken, settings, progress=progress)
+    decoding = _cross_validated(settings, power, align(read, power), progress=progress)
+    span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
+    told = settings.model_dump(mode="json", exclude={"cache"})
+    recipe = {**decoding.recipe, "signal": {"path": taken.path, "time": span}, "config": told}
+    decoding = decoding.replace(recipe=recipe)
+    evaluation = settings.evaluation
+    if evaluation.importance:
+        decoding = measure(
+            decoding,
+            power,
+            by=evaluation.importance,
+            repeats=evaluation.repeats,
+            random_state=settings.seed,
+            progress=progress,
+        )
+    _write(decoding, output, overwrite=overwrite)
+    return decoding
+
+
+def predict(
+    decoded: Decoding | str | os.PathLike[str],
+    source: AnySource,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    use: Literal["auto", "final", "ensemble"] = "auto",
+    signal: str | None = None,
+    channels: Any = None,
+    time: Span | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Decoding:
+    """Decode a recording with the decoders of an earlier result.
+
+    On the recording that they were trained on, each bin is predicted by the
+    decoder of its own fold, which never saw it: the result's out-of-fold
+    predictions again. Any other recording, or a time of the same one that no
+    training touched, is predicted by the decoder refitted on all data, or by
+    the mean of the fold decoders where there is none.
+
+    Parameters
+    ----------
+    decoded : Decoding, or path of a file that `fit` wrote
+    source : path, open NWBFile or Source
+    output : path, optional
+        NWB file to write; nothing is written by default.
+    use : {"auto", "final", "ensemble"}, default "auto"
+        Ask for the refitted decoder, or the mean of the fold decoders. On the
+        recording trained on, their predictions are marked ``in_sample`` and
+        carry no score.
+    signal : str, optional
+        Path of the signal in `source`, if it differs from the one trained on.
+    channels, time
+        As for `Source.signal`; by default the channels trained on and, for
+        another recording, all of it.
+    overwrite : bool, default False
+    progress : bool, default True
+
+    Returns
+    -------
+    Decoding
+        With predictions, truth and scores where `source` holds the targets,
+        and without decoders. ``recipe["prediction"]`` says what predicted
+        (``use``), ``in_sample``, what it was ``trained_on``, and why a target
+        is ``unscored``.
+
+    Raises
+    ------
+    NWBDecodeError
+        If the result holds no decoders, or the features cannot be made from `source`.
+
+    Examples
+    --------
+    >>> import nwbdecode as nd
+    >>> nd.predict("monday_decoded.nwb", "tuesday.nwb", "tuesday_decoded.nwb")  # doctest: +SKIP
+    """
+    from nwbdecode import prediction
+    from nwbdecode.load import open as open_source
+
+    if use not in ("auto", "final", "ensemble"):
+        raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
+    _check_output(output, overwrite=overwrite)
+    result = _loaded(decoded)
+    if not result.decoders:
+        raise NWBDecodeError(
+            "the result holds predictions and no decoders; give the file that `fit` wrote"
+        )
+    chosen = prediction.Choice(signal, channels, time)
+    opened = open_source(source)  # type: ignore[arg-type]
+    made = prediction.decode(result, opened, chosen, use=use, progress=progress)
+    _write(made, output, overwrite=overwrite)
+    return made
+
+
+def importance(
+    decoded: Decoding | str | os.PathLike[str],
+    power: xr.DataArray | None = None,
+    *,
+    source: AnySource | None = None,
+    by: Sequence[str] = ("frequency", "channel"),
+    repeats: int = 5,
+    random_state: int = 0,
+    progress: bool = True,
+) -> Decoding:
+    """Measure which bands and channels carry the information, on held-out bins.
+
+    Parameters
+    ----------
+    decoded : Decoding, or path of a decoded NWB file
+    power : DataArray, optional
+        The features it was made from. By default they are computed again from
+        `source` by the result's recipe, or found in the cache.
+    source : path, open NWBFile or Source, optional
+        The recording that was decoded; by default the path the result recorded.
+    by : sequence of {"frequency", "channel"}
+    repeats : int, default 5
+        Shifts drawn for each feature and fold.
+    random_state : int, default 0
+    progress : bool, default True
+
+    Returns
+    -------
+    Decoding
+        The result with its ``importance``; `nwbdecode.write` stores it.
+
+    Raises
+    ------
+    NWBDecodeError
+        If the recording is not where the result says, or is another one.
+
+    Examples
+    --------
+    >>> import nwbdecode as nd
+    >>> nd.importance("session_decoded.nwb", by="frequency")  # doctest: +SKIP
+    """
+    from nwbdecode import prediction
+    from nwbdecode.evaluate import importance as measure
+
+    result = _loaded(decoded)
+    if power is None:
+        opened = prediction.trained_source(result, source)
+        power = prediction.trained_features(result, opened, progress=progress)
+    return measure(
+        result, power, by=by, repeats=repeats, random_state=random_state, progress=progress
+    )
+
+
+def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
+    """Say what a run will read, store and take, before it does.
+
+    Parameters
+    ----------
+    signal : Signal
+    config : FitConfig, mapping or path, optional
+
+    Returns
+    -------
+    dict
+        ``bytes_read`` (from the source, before decompression), ``bytes_stored``
+        (features), ``cache`` (their folder), ``bins``, ``bands``, ``channels``
+        and ``seconds``: a rule of thumb that may be wrong by a factor of three.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nwbdecode.load import as_signal
+    >>> estimate(as_signal(np.zeros((75_000, 4), "int16"), rate=250.0))["bytes_read"]
+    600000
+    """
+    from nwbdecode.config import FitConfig
+    from nwbdecode.features.bins import make_bins
+    from nwbdecode.features.morlet import band_frequencies
+    from nwbdecode.features.power import SLOWEST_FOR_WAVELETS
+
+    settings = FitConfig.of(config)
+    asked, network = settings.features, settings.decoder
+    bins = len(make_bins(signal, asked.bin))
+    edges = [asked.lowest, asked.highest, asked.frequencies]
+    if signal.rate < SLOWEST_FOR_WAVELETS and not any(edges):
+        bands = np.zeros(1)
+    elif asked.frequencies:
+        bands = np.asarray(asked.frequencies)
+    else:
+        low = {} if asked.lowest is None else {"lowest": asked.lowest}
+        bands = band_frequencies(
+            signal.rate, highest=asked.highest, n_bands=asked.n_bands, **low
+        )
+    rows = len(bands) + asked.remainder
+    samples = signal.n_samples * signal.n_channels
+    features = samples * len(bands) * _PER_SAMPLE
+    step = _STEP + _PER_STEP_INPUT * rows * signal.n_channels * 64 * network.window
+    fits = settings.evaluation.folds + settings.evaluation.refit
+    training = fits * _STEPS[network.architecture] * step * _HEAVIER[network.architecture]
+    passes = len(settings.evaluation.importance) * settings.evaluation.repeats
+    perturbed = passes * (rows + signal.n_channels) / 2 * bins * rows * signal.n_channels
+    return {
+        "bytes_read": int(signal.nbytes),
+        "bytes_stored": int(4 * bins * rows * signal.n_channels),
+        "cache": str(_cache(settings)),
+        "bins": bins,
+        "bands": len(bands),
+        "channels": signal.n_channels,
+        "seconds": round(float(features + training + perturbed * _PER_MULTIPLICATION), 1),
+    }
+
+
+def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.DataArray:
+    from nwbdecode.features import wavelet_power
+
+    store = None if settings.cache is None else _cache(settings)
+    return wavelet_power(
+        signal, **settings.features.model_dump(), store=store, progress=progress
+    )
+
+
+def _cache(settings: FitConfig) -> Path:
+    from nwbdecode.features.store import cache_folder
+
+    folder = cache_folder() if settings.cache is None else Path(settings.cache)
+    return folder / "features"
+
+
+def _cross_validated(
+    settings: FitConfig, power: xr.DataArray, targets: xr.Dataset, *, progress: bool
+) -> Decoding:
+    from nwbdecode.decoder import CNNDecoder
+    from nwbdecode.evaluate import PurgedKFold, cross_validate
+
+    evaluation = settings.evaluation
+    decoder = CNNDecoder(**settings.decoder.model_dump(), random_state=settings.seed)
+    return cross_validate(
+        decoder,
+        power,
+        targets,
+        cv=PurgedKFold(evaluation.folds, gap=evaluation.gap),
+        refit=evaluation.refit,
+        baselines=evaluation.baselines,
+        n_shifts=evaluation.shifts,
+        random_state=settings.seed,
+        progress=progress,
+    )
+
+
+def _loaded(decoded: Decoding | str | os.PathLike[str]) -> Decoding:
+    from nwbdecode.results import read
+
+    return decoded if isinstance(decoded, Decoding) else read(decoded)
+
+
+def _check_output(output: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
+    """Refuse an output that cannot be written, before hours are spent on it."""
+    if output is None:
+        return
+    path = Path(output)
+    if not path.parent.is_dir():
+        raise NWBDecodeError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
+    if path.exists() and not overwrite:
+        raise NWBDecodeError(
+            f"{str(path)!r} exists; give another path, or ask to overwrite it"
+        )
+
+
+def _write(decoding: Decoding, output: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
+    from nwbdecode.results import write
+
+    if output is not None:
+        write(decoding, output, overwrite=overwrite)

@@ -1,0 +1,306 @@
+"""Decoding with the decoders of an earlier result: which of them may predict what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nwbdecode.decoding import Decoding
+from nwbdecode.errors import NWBDecodeError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from nwbdecode.load.signal import Signal
+    from nwbdecode.load.source import Source
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user chose of the recording to predict; None leaves it to the result."""
+
+    signal: str | None = None
+    channels: Any = None
+    time: tuple[float | None, float | None] | None = None
+
+
+def decode(
+    result: Decoding, source: Source, choice: Choice, *, use: str, progress: bool
+) -> Decoding:
+    """Predict a recording; `nwbdecode.predict` describes what by.
+
+    Parameters
+    ----------
+    result : Decoding
+        With its decoders.
+    source : Source
+    choice : Choice
+    use : {"auto", "final", "ensemble"}
+    progress : bool
+
+    Returns
+    -------
+    Decoding
+    """
+    seen = _is_same_session(result.source, source.facts)
+    if seen and _meets_training(result, choice):
+        if use == "auto":
+            return _out_of_fold(result, source, choice, progress=progress)
+        power = trained_features(result, source, progress=progress)
+        return _by(result, power, result.truth, use, in_sample=True, unscored={})
+    power = _new_features(result, source, choice, progress=progress)
+    truth, unscored = _truth(result, source, power)
+    if not result.source.get("object_id"):
+        reason = "the result does not say which session its decoders were trained on"
+        unscored = dict.fromkeys(result.targets, reason)
+    return _by(result, power, truth, use, in_sample=False, unscored=unscored)
+
+
+def trained_source(result: Decoding, source: Any = None) -> Source:
+    """Open the recording that a result was made from.
+
+    Raises
+    ------
+    NWBDecodeError
+        If it is not where the result says, or `source` is another one.
+    """
+    import os
+
+    from nwbdecode.load import open as open_source
+
+    if source is None:
+        source = result.source.get("path")
+        if not source or not os.path.exists(source):
+            told = f"at {source!r}, where the result says it was" if source else "in any file"
+            raise NWBDecodeError(
+                f"the decoded recording is not {told}; name it with `source` (--source)"
+            )
+    opened = open_source(source)
+    if not _is_same_session(result.source, opened.facts):
+        raise NWBDecodeError(
+            f"the result was made from session {result.source.get('identifier')!r}, the source "
+            f"given is session {opened.facts['identifier']!r}; give the recording that was decoded"
+        )
+    return opened
+
+
+def trained_features(result: Decoding, source: Source, *, progress: bool) -> xr.DataArray:
+    """Compute the features that a result was made from again, by its recipe."""
+    from nwbdecode.features import from_recipe
+
+    place = result.source["signal"]
+    signal = source.signal(place["path"], channels=place.get("channels"))
+    signal = signal.select(time=_trained_time(result, signal))
+    return from_recipe(signal, dict(result.recipe["features"]), progress=progress)
+
+
+def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float | None] | None:
+    """Time selected from the source in training, to the sample."""
+    told = result.recipe.get("signal", {}).get("time")
+    if told:
+        return told[0], told[1]
+    # Bins end up to one bin before the signal does: only a wider distance was a selection.
+    place, width = result.source["signal"], float(result.recipe["features"]["bin"])
+    first, last = signal.segments[0].start_time, signal.segments[-1].stop_time
+    return (
+        None if place["start"] - first < width else float(place["start"]),
+        None if last - place["stop"] < width else float(place["stop"]),
+    )
+
+
+def _is_same_session(trained: Any, given: Any) -> bool:
+    """Whether two sessions are one; a copy that a program exported has a new object_id."""
+    same = [
+        trained.get(name) and trained.get(name) == given.get(name)
+        for name in ("object_id", "identifier")
+    ]
+    return bool(same[0] or (same[1] and _clock(trained) == _clock(given)))
+
+
+def _clock(facts: Any) -> Any:
+    return facts.get("session_start_time")
+
+
+def _meets_training(result: Decoding, choice: Choice) -> bool:
+    """Whether the time chosen comes near enough to training to share a sample with it."""
+    if choice.time is None:
+        return True
+    place, gap = result.source["signal"], float(result.folds["gap"].max())
+    low = -np.inf if choice.time[0] is None else choice.time[0]
+    high = np.inf if choice.time[1] is None else choice.time[1]
+    return bool(low < place["stop"] + gap and high > place["start"] - gap)
+
+
+def _out_of_fold(result: Decoding, source: Source, choice: Choice, *, progress: bool) -> Decoding:
+    from nwbdecode.evaluate import predict_out_of_fold
+
+    place = result.source["signal"]
+    if choice.time is not None or choice.channels is not None:
+        gap = float(result.folds["gap"].max())
+        raise NWBDecodeError(
+            f"the decoders were trained on this recording, {place['start']:.1f} to "
+            f"{place['stop']:.1f} s. Leave out `time` and `channels` for its out-of-fold "
+            f"predictions, or choose a time at least {gap:.1f} s away from it"
+        )
+    if choice.signal is not None:
+        asked = source.signal(choice.signal).path
+        if asked != place["path"]:
+            raise NWBDecodeError(
+                f"the decoders were trained on {place['path']!r} of this session and cannot be "
+                f"tested on {asked!r} of the same; use='final' predicts it, without a score"
+            )
+    power = trained_features(result, source, progress=progress)
+    predictions = predict_out_of_fold(result, power)
+    prediction = {
+        "use": "out-of-fold",
+        "in_sample": False,
+        "unscored": {},
+        "largest_difference": _difference(predictions, result.predictions),
+        "decoders": {name: held.sha256 for name, held in result.decoders.items()},
+        "trained_on": dict(result.source),
+    }
+    return result.replace(
+        predictions=predictions, decoders={}, recipe={**result.recipe, "prediction": prediction}
+    )
+
+
+def _difference(one: xr.Dataset, other: xr.Dataset) -> float:
+    """Largest difference between two predictions; infinite where only one has a value."""
+    largest = 0.0
+    for name in one.data_vars:
+        a, b = one[name].to_numpy(), other[name].to_numpy()
+        if not np.array_equal(np.isnan(a), np.isnan(b)):
+            return float("inf")
+        step = a.astype(np.float64) - b
+        if one[name].attrs["kind"] == "circular":
+            step = np.angle(np.exp(1j * step))
+        largest = max(largest, float(np.nanmax(np.abs(step), initial=0.0)))
+    return largest
+
+
+def _new_features(
+    result: Decoding, source: Source, choice: Choice, *, progress: bool
+) -> xr.DataArray:
+    from nwbdecode.features import from_recipe
+
+    trained = result.channels["channel"].to_numpy().tolist()
+    path = choice.signal or result.source.get("signal", {}).get("path")
+    signal = source.signal(path, channels=choice.channels, time=choice.time)
+    ids = set(signal.channels.index)
+    if choice.channels is None and signal.n_channels != len(trained) and ids >= set(trained):
+        signal = signal.select(channels=trained)
+    power = from_recipe(signal, dict(result.recipe["features"]), progress=progress)
+    if power.sizes["channel"] != len(trained):
+        raise NWBDecodeError(
+            f"the decoders read {len(trained)} channels in a fixed order, {signal.path!r} gives "
+            f"{power.sizes['channel']} (without those marked bad); choose {len(trained)} with "
+            "`channels`"
+        )
+    return power
+
+
+def _truth(
+    result: Decoding, source: Source, power: xr.DataArray
+) -> tuple[xr.Dataset, dict[str, str]]:
+    """Read the targets that the source holds; tell why others are missing."""
+    import xarray as xr
+
+    from nwbdecode.features import align
+
+    held, missing = {}, {}
+    time = power["time"].to_numpy()
+    for name in result.targets:
+        like = result.truth[name]
+        told = result.recipe["targets"].get(name, {})
+        try:
+            if not told.get("spec"):
+                raise NWBDecodeError("the result does not say where it was read")
+            read = source.targets({name: told["spec"]}, kinds={name: told["kind"]})
+            values = _as_trained(align(read, power)[name], like)
+        except NWBDecodeError as error:
+            missing[name] = str(error)
+            values = np.full((len(time), *like.shape[1:]), np.nan, dtype=np.float32)
+        held[name] = xr.DataArray(
+            values,
+            dims=like.dims,
+            coords={d: like[d].to_numpy() for d in like.dims[1:]},
+            attrs=like.attrs,
+        )
+    return xr.Dataset(held, coords={"time": power["time"].variable}), missing
+
+
+def _as_trained(read: xr.DataArray, like: xr.DataArray) -> np.ndarray:
+    """Values in the shape and the classes of training."""
+    values = read.to_numpy()
+    if values.shape[1:] != like.shape[1:]:
+        raise NWBDecodeError(
+            f"it has {values.shape[1:] or 'one'} components where training had "
+            f"{like.shape[1:] or 'one'}"
+        )
+    if like.attrs["kind"] != "categorical":
+        return values
+    known = {label: code for code, label in enumerate(like.attrs["classes"])}
+    codes = np.array([known.get(label, np.nan) for label in read.attrs["classes"]])
+    present = np.isfinite(values)
+    out = np.full_like(values, np.nan)
+    out[present] = codes[values[present].astype(int)]
+    return out
+
+
+def _by(
+    result: Decoding,
+    power: xr.DataArray,
+    truth: xr.Dataset,
+    use: str,
+    *,
+    in_sample: bool,
+    unscored: dict[str, str],
+) -> Decoding:
+    """Predict with the refitted decoder or the ensemble, and score what may be scored."""
+    import xarray as xr
+
+    from nwbdecode.evaluate import predict_new, score
+
+    if use == "final" and "final" not in result.decoders:
+        raise NWBDecodeError(
+            "the result holds no refitted decoder; ask for use='ensemble', or fit with refit on"
+        )
+    used = "final" if use != "ensemble" and "final" in result.decoders else "ensemble"
+    predictions = predict_new(result, power, use=used)
+    fold = predictions["fold"].to_numpy()
+    truth = truth.drop_vars("fold", errors="ignore").assign_coords(fold=("time", fold))
+    scores = xr.Dataset()
+    if in_sample:
+        predictions.attrs["in_sample"] = True
+    elif set(unscored) < set(result.targets):
+        known = truth[[name for name in result.targets if name not in unscored]]
+        scores = score({"cnn": predictions}, known, fold, float(result.folds["gap"].max()))
+        scores = scores.drop_vars("fold_value")
+    names = [name for name in result.decoders if (name == "final") == (used == "final")]
+    prediction = {
+        "use": used,
+        "in_sample": in_sample,
+        "unscored": unscored,
+        "decoders": {name: result.decoders[name].sha256 for name in names},
+        "trained_on": dict(result.source),
+    }
+    return Decoding(
+        predictions=predictions,
+        truth=truth,
+        scores=scores,
+        folds=xr.Dataset(),
+        history=xr.Dataset(),
+        decoders={},
+        channels=_channels(power),
+        recipe={**result.recipe, "prediction": prediction},
+        source=dict(power.attrs["source"]),
+    )
+
+
+def _channels(power: xr.DataArray) -> xr.Dataset:
+    import xarray as xr
+
+    held = {name: c.variable for name, c in power.coords.items() if c.dims == ("channel",)}
+    return xr.Dataset(coords=held)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from nwbdecode.decoder import CNNDecoder, RidgeDecoder, from_stored
+from nwbdecode.decoder.compact import Compact
+from nwbdecode.decoding import StoredDecoder
+from nwbdecode.errors import NWBDecodeError
+from nwbdecode.features import align
+from tests.evaluate.recordings import power, target, voltage, weights_of
+
+
+@pytest.fixture(scope="module")
+def features():
+    return power(voltage()[0])
+
+
+@pytest.fixture(scope="module")
+def targets(features):
+    return align({"amplitude": target(voltage()[1])}, features)
+
+
+@pytest.mark.parametrize("decoder", [CNNDecoder(window=9), RidgeDecoder(lags=3)])
+def test_constructors_only_store(decoder):
+    assert clone(decoder).get_params() == decoder.get_params()
+    assert not [name for name in vars(decoder) if name.endswith("_")]
+
+
+@pytest.mark.parametrize("decoder", [CNNDecoder(), RidgeDecoder()])
+def test_an_unfitted_decoder_says_so(decoder, features):
+    with pytest.raises(NotFittedError, match="call fit first"):
+        decoder.predict(features)
+
+
+@pytest.mark.parametrize("kind", [CNNDecoder, RidgeDecoder])
+@pytest.mark.parametrize("decode_at", ["center", "end"])
+def test_predictions_are_made_where_the_window_fits(kind, decode_at, features, targets):
+    options = {"epochs": 1} if kind is CNNDecoder else {}
+    decoder = kind(window=8, decode_at=decode_at, **options).fit(features, targets)
+    made = np.flatnonzero(np.isfinite(decoder.predict(features)["amplitude"]))
+    before, after = (4, 3) if decode_at == "center" else (7, 0)
+    assert (made[0], made[-1]) == (before, features.sizes["time"] - 1 - after)
+
+
+@pytest.mark.parametrize("decode_at", ["center", "end"])
+def test_one_long_pass_equals_window_after_window(decode_at):
+    window = 10
+    before = {"center": 5, "end": 9}[decode_at]
+    net = Compact(3, 2, [2], window=window, before=before).eval()
+    x = torch.randn(1, 40, 3, 2)
+    long = net(x)[0]
+    single = torch.cat([net(x[:, i : i + window])[0] for i in range(31)], dim=1)
+    torch.testing.assert_close(long, single, rtol=1e-5, atol=1e-6)
+
+
+def test_decoding_the_end_reads_nothing_after_it(features, targets):
+    decoder = CNNDecoder(window=8, epochs=1, decode_at="end").fit(features, targets)
+    changed = features.copy(deep=True)
+    changed[301:] = 1e3
+    before, after = decoder.predict(features), decoder.predict(changed)
+    np.testing.assert_array_equal(before["amplitude"][:301], after["amplitude"][:301])
+
+
+def test_training_is_reproducible_and_leaves_global_state_alone(features, targets):
+    state = torch.random.get_rng_state()
+    one, two = (CNNDecoder(window=8, epochs=2).fit(features, targets) for _ in range(2))
+    other = CNNDecoder(window=8, epochs=2, random_state=1).fit(features, targets)
+    assert weights_of(one) == weights_of(two) != weights_of(other)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_missing_targets_do_not_enter_the_loss(features, targets):
+    """Training must not see what is masked: other values under the mask, same weights."""
+    hidden = targets.copy(deep=True)
+    hidden["amplitude"][100:300] = np.nan
+    one = CNNDecoder(window=8, epochs=1).fit(features, hidden)
+    assert np.isfinite(one.predict(features)["amplitude"][10:-10]).all()
+    assert np.isfinite(one.history_.train).all()
+
+
+def test_early_stopping_watches_bins_that_are_purged_from_training(features, targets):
+    decoder = CNNDecoder(window=8, epochs=40, patience=2).fit(features, targets)
+    assert len(decoder.history_.train) < 40
+    assert np.isfinite(decoder.history_.validation).all()
+
+
+def test_angles_are_learned_across_the_wrap():
+    samples, values = voltage(seed=2)
+    # Angles around pi: their plain mean, zero, is as wrong as can be.
+    angle = np.angle(np.exp(1j * (np.pi + (values - 0.5))))
+    features = power(samples)
+    aligned = align({"angle": target(angle, kind="circular")}, features)
+    for decoder in (CNNDecoder(window=8, epochs=4), RidgeDecoder(window=8)):
+        predicted = decoder.fit(features, aligned).predict(features)["angle"].to_numpy()
+        known = np.isfinite(predicted)
+        error = np.angle(np.exp(1j * (predicted - aligned["angle"].to_numpy())))[known]
+        assert np.abs(error).mean() < 0.2
+
+
+def test_features_of_other_bands_or_channels_are_refused(features, targets):
+    decoder = RidgeDecoder(window=8).fit(features, targets)
+    with pytest.raises(NWBDecodeError, match="4 bands and 2 channels"):
+        decoder.predict(features[:, :, :1])
+    with pytest.raises(NWBDecodeError, match="bands are not those"):
+        decoder.predict(features.assign_coords(frequency=features["frequency"] * 2))
+
+
+def test_targets_off_the_bins_are_refused(features, targets):
+    with pytest.raises(NWBDecodeError, match="different time bins"):
+        RidgeDecoder().fit(features, targets.assign_coords(time=targets["time"] + 1))
+
+
+def test_no_whole_window_is_an_early_clear_error(features, targets):
+    with pytest.raises(NWBDecodeError, match="no whole window of 64 bins"):
+        CNNDecoder().fit(features, targets, np.arange(20))
+
+
+def test_a_stored_decoder_of_wrong_shape_or_name_is_refused(features, targets):
+    stored = CNNDecoder(window=8, epochs=1).fit(features, targets).to_stored()
+    with pytest.raises(NWBDecodeError, match="do not fit"):
+        from_stored(StoredDecoder({**stored.config, "channels": [0, 1, 2]}, stored.weights))
+    with pytest.raises(NWBDecodeError, match="unknown decoder"):
+        from_stored(StoredDecoder({**stored.config, "decoder": "os.system"}, stored.weights))
+
+
+def test_units_of_the_signal_do_not_matter(targets):
+    samples, _ = voltage()
+    counts, volts = power(samples), power(samples * np.float32(2.0**-20))
+    one = RidgeDecoder(window=8).fit(counts, targets).predict(counts)
+    two = RidgeDecoder(window=8).fit(volts, targets).predict(volts)
+    xr.testing.assert_allclose(one, two, rtol=1e-3)
