@@ -106,7 +106,9 @@ class FitConfig(_Section):
     cache: str | None = None
 
     @classmethod
-    def of(cls, settings: FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None) -> FitConfig:
+    def of(
+        cls, settings: FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None
+    ) -> FitConfig:
         """Make settings of a mapping, of a TOML or JSON file, or of nothing.
 
         Raises

@@ -1,11 +1,11 @@
-"""The corridor walked in one call: from a recording to a decoded NWB file, and from that to more."""
+"""The corridor walked in one call: from a recording to a decoded NWB file, and on from there."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from nwbdecode.load.source import Source
     from nwbdecode.load.targets import Asked
 
-    AnySource = str | os.PathLike[str] | NWBFile | Source
-    AnyConfig = FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None
-    Span = tuple[float | None, float | None]
+    AnySource: TypeAlias = str | Path | NWBFile | Source
+    AnyConfig: TypeAlias = FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None
+    Span: TypeAlias = tuple[float | None, float | None]
 
 # Seconds of one core, measured on a common laptop and a small server; they
 # differ by a factor of two or three, which an estimate is allowed to.
@@ -86,8 +86,8 @@ def fit(
     from nwbdecode.load import open as open_source
 
     settings = FitConfig.of(config)
-    _check_output(output, overwrite=overwrite)
-    opened = open_source(source)  # type: ignore[arg-type]
+    check_output(output, overwrite=overwrite)
+    opened = open_source(source)
     taken = opened.signal(signal, channels=channels, time=time)
     if not targets:
         there = [entry["path"] for entry in opened.catalog()["targets"]]
@@ -174,14 +174,10 @@ def predict(
 
     if use not in ("auto", "final", "ensemble"):
         raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
-    _check_output(output, overwrite=overwrite)
-    result = _loaded(decoded)
-    if not result.decoders:
-        raise NWBDecodeError(
-            "the result holds predictions and no decoders; give the file that `fit` wrote"
-        )
+    check_output(output, overwrite=overwrite)
+    result = _with_decoders(decoded)
     chosen = prediction.Choice(signal, channels, time)
-    opened = open_source(source)  # type: ignore[arg-type]
+    opened = open_source(source)
     made = prediction.decode(result, opened, chosen, use=use, progress=progress)
     _write(made, output, overwrite=overwrite)
     return made
@@ -231,7 +227,7 @@ def importance(
     from nwbdecode import prediction
     from nwbdecode.evaluate import importance as measure
 
-    result = _loaded(decoded)
+    result = _with_decoders(decoded)
     if power is None:
         opened = prediction.trained_source(result, source)
         power = prediction.trained_features(result, opened, progress=progress)
@@ -277,9 +273,7 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
         bands = np.asarray(asked.frequencies)
     else:
         low = {} if asked.lowest is None else {"lowest": asked.lowest}
-        bands = band_frequencies(
-            signal.rate, highest=asked.highest, n_bands=asked.n_bands, **low
-        )
+        bands = band_frequencies(signal.rate, highest=asked.highest, n_bands=asked.n_bands, **low)
     rows = len(bands) + asked.remainder
     samples = signal.n_samples * signal.n_channels
     features = samples * len(bands) * _PER_SAMPLE
@@ -303,9 +297,7 @@ def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.Data
     from nwbdecode.features import wavelet_power
 
     store = None if settings.cache is None else _cache(settings)
-    return wavelet_power(
-        signal, **settings.features.model_dump(), store=store, progress=progress
-    )
+    return wavelet_power(signal, **settings.features.model_dump(), store=store, progress=progress)
 
 
 def _cache(settings: FitConfig) -> Path:
@@ -336,13 +328,18 @@ def _cross_validated(
     )
 
 
-def _loaded(decoded: Decoding | str | os.PathLike[str]) -> Decoding:
+def _with_decoders(decoded: Decoding | str | os.PathLike[str]) -> Decoding:
     from nwbdecode.results import read
 
-    return decoded if isinstance(decoded, Decoding) else read(decoded)
+    result = decoded if isinstance(decoded, Decoding) else read(decoded)
+    if not result.decoders:
+        raise NWBDecodeError(
+            "the result holds predictions and no decoders; give the file that `fit` wrote"
+        )
+    return result
 
 
-def _check_output(output: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
+def check_output(output: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
     """Refuse an output that cannot be written, before hours are spent on it."""
     if output is None:
         return
@@ -350,9 +347,7 @@ def _check_output(output: str | os.PathLike[str] | None, *, overwrite: bool) -> 
     if not path.parent.is_dir():
         raise NWBDecodeError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
     if path.exists() and not overwrite:
-        raise NWBDecodeError(
-            f"{str(path)!r} exists; give another path, or ask to overwrite it"
-        )
+        raise NWBDecodeError(f"{str(path)!r} exists; give another path, or ask to overwrite it")
 
 
 def _write(decoding: Decoding, output: str | os.PathLike[str] | None, *, overwrite: bool) -> None:

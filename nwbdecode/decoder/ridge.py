@@ -71,25 +71,25 @@ class RidgeDecoder(Decoder):
         encoded = np.concatenate(
             [coding.encode(targets[coding.name]) for coding in self.codings_], axis=1
         ).astype(np.float64)
-        sums = _running_sums(scaled(power, self.scaling_))
+        flat = self._flat(power)
         kept = np.flatnonzero(decodable(bins.kept, bins.segment, self.window_))
         held = np.flatnonzero(bins.held)
         # A test of an inner block may not read past the training bins.
         held = held[(held >= self.window_.before) & (held < len(encoded) - self.window_.after)]
         everything = np.flatnonzero(decodable(bins.train, bins.segment, self.window_))
-        self.weights_, self.alphas_ = self._choose(sums, encoded, kept, held, everything)
+        self.weights_, self.alphas_ = self._choose(flat, encoded, kept, held, everything)
         return self
 
     def _choose(
         self,
-        sums: np.ndarray,
+        flat: np.ndarray,
         encoded: np.ndarray,
         kept: np.ndarray,
         held: np.ndarray,
         everything: np.ndarray,
     ) -> tuple[np.ndarray, list[float]]:
         """Choose each target's penalty on the inner blocks, then fit on all of training."""
-        weights = np.zeros((self._width(sums) + 1, encoded.shape[1]))
+        weights = np.zeros((self._width(flat) + 1, encoded.shape[1]))
         spans, at = [], 0
         for coding in self.codings_:
             spans.append(slice(at, at + coding.width))
@@ -100,15 +100,15 @@ class RidgeDecoder(Decoder):
             columns = np.concatenate([np.arange(encoded.shape[1])[spans[i]] for i in group])
             present = np.isfinite(encoded[:, columns]).all(axis=1)
             if len(held) and present[held].any() and present[kept].any():
-                inner = _Normal(*self._rows(sums, encoded[:, columns], kept, present))
-                x, y = self._rows(sums, encoded[:, columns], held, present)
+                inner = _Normal(*self._rows(flat, encoded[:, columns], kept, present))
+                x, y = self._rows(flat, encoded[:, columns], held, present)
                 errors = np.stack(
                     [np.mean((inner.predict(x, alpha) - y) ** 2, axis=0) for alpha in _ALPHAS]
                 )
                 for i in group:
                     own = np.isin(columns, np.arange(encoded.shape[1])[spans[i]])
                     alphas[i] = float(_ALPHAS[int(errors[:, own].mean(axis=1).argmin())])
-            full = _Normal(*self._rows(sums, encoded[:, columns], everything, present))
+            full = _Normal(*self._rows(flat, encoded[:, columns], everything, present))
             for alpha in {alphas[i] for i in group}:
                 solved = full.weights(alpha)
                 for i in group:
@@ -117,33 +117,40 @@ class RidgeDecoder(Decoder):
                         weights[:, spans[i]] = solved[:, own]
         return weights, alphas
 
-    def _width(self, sums: np.ndarray) -> int:
-        return min(self.lags, self.window) * sums.shape[1]
+    def _width(self, flat: np.ndarray) -> int:
+        return min(self.lags, self.window) * flat.shape[1]
 
     def _rows(
-        self, sums: np.ndarray, encoded: np.ndarray, at: np.ndarray, present: np.ndarray
+        self, flat: np.ndarray, encoded: np.ndarray, at: np.ndarray, present: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Lag means and values of the bins `at` with a target, thinned if they are too many."""
         at = at[present[at]]
-        width = self._width(sums)
+        width = self._width(flat)
         work = len(at) * width * min(len(at), width)
         at = at[:: max(1, int(np.ceil(np.sqrt(work / _MOST_WORK))))]
-        return self._means(sums, at), encoded[at]
+        return self._means(flat, at), encoded[at]
 
-    def _means(self, sums: np.ndarray, at: np.ndarray) -> np.ndarray:
+    def _means(self, flat: np.ndarray, at: np.ndarray) -> np.ndarray:
         window = self.window_
         cuts = np.round(np.linspace(0, window.size, min(self.lags, window.size) + 1)).astype(int)
         parts = []
         for low, high in zip(cuts[:-1], cuts[1:], strict=True):
-            first = at - window.before
-            parts.append((sums[first + high] - sums[first + low]) / (high - low))
-        return np.concatenate(parts, axis=1).astype(np.float32)
+            # Added bin by bin: a running sum would carry rounding from test into training.
+            total = np.zeros((len(at), flat.shape[1]), dtype=np.float32)
+            for step in range(low, high):
+                total += flat[at - window.before + step]
+            parts.append(total / np.float32(high - low))
+        return np.concatenate(parts, axis=1)
+
+    def _flat(self, power: xr.DataArray) -> np.ndarray:
+        """Scaled features with bands and channels in one row."""
+        return scaled(power, self.scaling_).reshape(power.sizes["time"], -1)
 
     def _outputs(self, power: xr.DataArray, wanted: np.ndarray) -> list[np.ndarray]:
-        sums = _running_sums(scaled(power, self.scaling_))
-        out = np.full((len(wanted), self.weights_.shape[1]), np.nan)
+        flat = self._flat(power)
+        out = np.full((len(wanted), self.weights_.shape[1]), np.nan, dtype=np.float64)
         for at in np.array_split(np.flatnonzero(wanted), max(1, int(wanted.sum()) // 4096)):
-            out[at] = self._means(sums, at) @ self.weights_[:-1] + self.weights_[-1]
+            out[at] = self._means(flat, at) @ self.weights_[:-1] + self.weights_[-1]
         cuts = np.cumsum([coding.width for coding in self.codings_])[:-1]
         return np.split(out, cuts, axis=1)
 
@@ -188,11 +195,3 @@ def _alike(present: np.ndarray, spans: list[slice]) -> list[list[int]]:
     for i, span in enumerate(spans):
         groups.setdefault(np.packbits(present[:, span].all(axis=1)).tobytes(), []).append(i)
     return list(groups.values())
-
-
-def _running_sums(features: np.ndarray) -> np.ndarray:
-    """Cumulative sums over time, shape (time + 1, frequency * channel)."""
-    flat = features.reshape(len(features), -1)
-    out = np.zeros((len(flat) + 1, flat.shape[1]))
-    np.cumsum(np.nan_to_num(flat), axis=0, out=out[1:], dtype=np.float64)
-    return out

@@ -171,7 +171,7 @@ def losses(decoding: Decoding) -> go.Figure:
 def _add_losses(figure: go.Figure, history: xr.Dataset, decoder: str, color: str) -> None:
     epochs = history["epoch"].to_numpy()
     label = "refitted on all data" if decoder == "final" else decoder.replace("fold", "fold ")
-    for part, dash in (("train_loss", "dot"), ("validation_loss", "solid")):
+    for part, dash in (("validation_loss", "solid"), ("train_loss", "dot")):
         values = history[part].sel(decoder=decoder).to_numpy() if part in history else np.array([])
         run = np.isfinite(values)
         if not run.any():

@@ -155,11 +155,14 @@ def _profile(
 ) -> None:
     value, low, high = (one[name].to_numpy() for name in ("value", "low", "high"))
     place = {"row": row, "col": 1}
-    null = one["null"].to_numpy()
+    null, across = one["null"].to_numpy(), x
+    if not joined and len(x):
+        # A band beneath separate dots reaches half a place beyond the outer ones.
+        null, across = np.pad(null, 1, mode="edge"), np.r_[x[0] - 0.5, x, x[-1] + 0.5]
     edge = {"mode": "lines", "hoverinfo": "skip", "line": {"width": 0}}
     figure.add_trace(
         go.Scatter(
-            x=x,
+            x=across,
             y=null,
             fill="tozeroy",
             fillcolor=style.faded(style.GRAY, 0.25),

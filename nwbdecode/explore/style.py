@@ -54,7 +54,7 @@ _NO_UNITS = {"", "unknown", "n.a.", "n/a", "na", "none"}
 _METRICS = {
     "r": "Correlation",
     "r2": "R²",
-    "error": "Error",
+    "error": "Mean error",
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
 }
@@ -231,4 +231,5 @@ def stack(panels: int, *, each: int, between: int) -> tuple[dict[str, Any], int]
         with the margins that `finish` leaves above and below panel titles.
     """
     inside = panels * each + (panels - 1) * between
-    return {"rows": panels, "cols": 1, "vertical_spacing": between / inside}, inside + 138
+    spacing = between / inside if panels > 1 else 0
+    return {"rows": panels, "cols": 1, "vertical_spacing": spacing}, inside + 138

@@ -59,6 +59,8 @@ def traces(
     shown = span(decoding.time, window)
     bins = shown.stop - shown.start
     note = style.standing(decoding)
+    if kind == "categorical":
+        note += "; shade: decoded probability, white 0 to blue 1"
     if bins > most:
         note += f", {bins:,} bins drawn as at most {most:,} points"
     title = style.safe(style.title_case(target))
@@ -143,7 +145,11 @@ def _lines(
     rows = max(len(parts), 1)
     figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.12 / rows)
     units = decoding.predictions[target].attrs.get("units", "")
+    shown = span(decoding.time, window)
     for name, values, pen in everyone(decoding, target):
+        if name == "true" and shown.stop - shown.start > most:
+            # A thinned line is an envelope: solid, it would hide what lies below.
+            pen = {"color": style.faded(style.INK, 0.55), "width": 1}
         for row in range(rows):
             column = values[:, row] if parts else values
             x, y = _line(decoding.time, column, window, most, circular=circular)
@@ -236,7 +242,8 @@ def _classes(decoding: Decoding, target: str, window: Window, most: int) -> go.F
             hoverongaps=False,
             name="network",
             hovertemplate="decoded probability %{z:.2f} at %{x} s<extra></extra>",
-            colorbar={"title": {"text": "Decoded<br>probability"}, "thickness": 10, "len": 0.9},
+            # A color bar would narrow this time axis against those above and below it.
+            showscale=False,
         )
     )
     figure.add_trace(

@@ -113,9 +113,12 @@ def _binned(
     columns = _columns(target, kind, flat)
     good = np.isfinite(columns).all(axis=1)
     low, high = np.searchsorted(time[good], start), np.searchsorted(time[good], end)
-    sums = np.vstack([np.zeros(columns.shape[1]), np.cumsum(columns[good], axis=0)])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = (sums[high] - sums[low]) / (high - low)[:, None]
+    # Each bin sums its own samples: a running sum would carry the rounding of one bin's
+    # values into every later bin.
+    padded = np.vstack([columns[good], np.zeros((1, columns.shape[1]))])
+    sums = np.add.reduceat(padded, np.stack([low, high], axis=1).ravel(), axis=0)[::2]
+    count = (high - low)[:, None]
+    mean = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
     empty = np.searchsorted(time, start) == np.searchsorted(time, end)
     gap = float(target.attrs.get("max_gap", MAX_GAP))
     before, after = _fill_between(mean, empty, time, columns, (start + end) / 2, gap, kind)

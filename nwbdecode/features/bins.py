@@ -71,13 +71,17 @@ def make_bins(signal: Signal, width: float | None = None) -> Bins:
             f"a bin of {width:g} s is shorter than one sample of {signal.path!r} "
             f"({shortest:g} s at {signal.rate:g} Hz); ask for a bin of at least {shortest:.4g} s"
         )
-    edges, segment = [], []
+    edges, times, segment = [], [], []
     for index, part in enumerate(signal.segments):
         step = max(width * part.rate, 1.0)
         count = int(np.floor((part.stop - part.start) / step + 1e-9))
         if count:
             cut = part.start + np.round(np.arange(count + 1) * step).astype(np.int64)
             edges.append(cut)
+            # An outer edge lies half a sample outside the segment, where the signal's own
+            # clock may already have jumped the gap.
+            inside = np.clip(cut - 0.5, part.start, part.stop - 1)
+            times.append(signal.times(inside) + (cut - 0.5 - inside) / part.rate)
             segment.append(np.full(count, index))
     if not edges:
         raise NWBDecodeError(
@@ -86,5 +90,6 @@ def make_bins(signal: Signal, width: float | None = None) -> Bins:
         )
     first = np.concatenate([cut[:-1] for cut in edges])
     stop = np.concatenate([cut[1:] for cut in edges])
-    start, end = signal.times(first - 0.5), signal.times(stop - 0.5)
+    start = np.concatenate([time[:-1] for time in times])
+    end = np.concatenate([time[1:] for time in times])
     return Bins(first, stop, np.concatenate(segment), (start + end) / 2, start, end, float(width))

@@ -196,6 +196,22 @@ def test_every_axis_carries_a_unit(result):
     assert labels == {"Speed (m/s)"}
 
 
+@pytest.mark.parametrize("target", ["position", "direction", "speed", "tone"])
+def test_a_result_with_one_target_alone_has_every_figure(result, target):
+    alone = result.replace(
+        predictions=result.predictions[[target]],
+        truth=result.truth[[target]],
+        baselines={},
+        scores=result.scores.sel(target=[target]),
+        importance={axis: data.sel(target=[target]) for axis, data in result.importance.items()},
+    )
+    figures.traces(alone, target)
+    assert figures.scores(alone).layout.annotations[0].text.lower() == target
+    for axis in alone.importance:
+        assert len(drawn(figures.importance(alone, axis), "network")) == 1
+    assert figures.importance(alone, "channel", by="position").data
+
+
 def test_wrong_names_are_answered_with_the_right_ones(result):
     with pytest.raises(NWBDecodeError, match="Did you mean 'speed'"):
         figures.traces(result, "sped")

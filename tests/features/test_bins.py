@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.features import band_frequencies, traces, wavelet_power
 from nwbdecode.features.bins import make_bins
-from nwbdecode.load.signal import as_signal
+from nwbdecode.load.signal import ArrayReader, as_signal
 from tests.features.recordings import RATES, field_potential, in_segments
 
 
@@ -100,3 +102,18 @@ def test_bands_that_the_rate_cannot_carry_are_refused_with_the_numbers(
 ) -> None:
     with pytest.raises(NWBDecodeError, match=message):
         wavelet_power(field_potential(250.0, 4), rate=250.0, **settings)
+
+
+def test_the_true_timestamps_around_a_gap_are_those_of_the_bins() -> None:
+    samples = np.zeros((1000, 1))
+    stamps = np.arange(1000) / 250.0
+    stamps[310:] += 98.76
+    stamped = replace(
+        in_segments(samples, 250.0, (0, 310, 0.0), (310, 1000, 100.0)),
+        timestamps=ArrayReader(stamps[:, None]),
+    )
+    even = make_bins(replace(stamped, timestamps=None), 0.04)
+    bins = make_bins(stamped, 0.04)
+    np.testing.assert_allclose(bins.start, even.start)
+    np.testing.assert_allclose(bins.end, even.end)
+    np.testing.assert_allclose(bins.end - bins.start, 0.04)

@@ -1,0 +1,264 @@
+"""Features are the same bits however they are computed, and a store is never stale."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal as signals
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nwbdecode.errors import NWBDecodeError
+from nwbdecode.features import from_recipe, store, traces, wavelet_power
+from nwbdecode.load.signal import Signal, as_signal
+from tests.features.recordings import RATES, field_potential, in_segments, labelled
+
+HOW: dict[str, Any] = {"n_bands": 6, "remainder": True, "progress": False}
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    rate=st.sampled_from([*RATES, 975.0]),
+    per_bin=st.sampled_from([8.33, 32.5, 203.4]),
+    block=st.integers(3, 40),
+    room=st.integers(3, 30),
+)
+def test_blocks_and_memory_change_no_bit(
+    rate: float, per_bin: float, block: int, room: int
+) -> None:
+    samples = field_potential(rate, 1500 / rate, channels=3)
+    how = HOW | {"rate": rate, "lowest": rate / 100, "bin": per_bin / rate}
+    expected = wavelet_power(samples, **how)
+    reach = sum(expected.attrs["support"]) * rate
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "BLOCK", block)
+        found = wavelet_power(samples, memory=int(48 * (reach + room * per_bin)), **how)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    samples = field_potential(10_000.0, 1.0, channels=5)
+    usual = numba.get_num_threads()
+    found = []
+    try:
+        for threads in {1, numba.config.NUMBA_NUM_THREADS}:
+            numba.set_num_threads(threads)
+            found.append(wavelet_power(samples, rate=10_000.0, lowest=20.0, **HOW).to_numpy())
+    finally:
+        numba.set_num_threads(usual)
+    np.testing.assert_array_equal(found[0], found[-1])
+
+
+def test_a_channel_is_the_same_alone_and_among_others() -> None:
+    samples = field_potential(1000.0, 3.0, channels=5)
+    together = wavelet_power(samples, rate=1000.0, **HOW)
+    alone = wavelet_power(samples[:, 3], rate=1000.0, **HOW)
+    np.testing.assert_array_equal(together[..., 3], alone[..., 0])
+
+
+@pytest.fixture
+def recording() -> Signal:
+    return as_signal(field_potential(250.0, 12.0, channels=3), rate=250.0)
+
+
+def test_a_store_holds_what_memory_would(recording: Signal, tmp_path: Path) -> None:
+    inside = wavelet_power(recording, **HOW)
+    outside = wavelet_power(recording, store=tmp_path, **HOW)
+    assert inside.attrs["hash"] == ""
+    assert (tmp_path / outside.attrs["hash"] / "power").is_dir()
+    np.testing.assert_array_equal(inside, outside)
+    assert {k: v for k, v in inside.attrs.items() if k != "hash"} == {
+        k: v for k, v in outside.attrs.items() if k != "hash"
+    }
+
+
+def test_a_store_is_read_lazily_piece_by_piece_and_travels_between_processes(
+    recording: Signal, tmp_path: Path
+) -> None:
+    inside = wavelet_power(recording, **HOW)
+    outside = wavelet_power(recording, store=tmp_path, **HOW)
+    assert not outside.variable._in_memory
+    assert len(pickle.dumps(outside)) < inside.nbytes
+    piece = {"time": slice(300, 310), "channel": [2, 0], "frequency": slice(None, None, 2)}
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(outside))[piece], inside[piece])
+    assert not outside.variable._in_memory
+
+
+def test_what_exceeds_the_memory_goes_to_the_cache_folder(recording: Signal, cache: Path) -> None:
+    inside = wavelet_power(recording, lowest=20.0, **HOW)
+    outside = wavelet_power(recording, lowest=20.0, memory=24_000, **HOW)
+    assert [p.name for p in (cache / "features").iterdir()] == [outside.attrs["hash"]]
+    np.testing.assert_array_equal(inside, outside)
+
+
+def test_memory_too_small_for_one_bin_is_refused_with_the_numbers(recording: Signal) -> None:
+    with pytest.raises(NWBDecodeError, match=r"one bin of 3 channels.*`memory` is 1e-06 GB"):
+        wavelet_power(recording, memory=1000, **HOW)
+
+
+def test_a_probe_of_128_channels_at_30_khz_fits_the_default_memory() -> None:
+    dead = np.broadcast_to(np.int16(0), (6000, 128))
+    power = wavelet_power(dead, rate=30_000.0, lowest=2.0, highest=4.0, n_bands=2, progress=False)
+    assert power.shape == (6, 2, 128)
+
+
+def test_a_second_call_computes_nothing(
+    recording: Signal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = wavelet_power(recording, store=tmp_path, **HOW)
+    monkeypatch.setattr(store.FeatureStore, "write", None)
+    np.testing.assert_array_equal(wavelet_power(recording, store=tmp_path, **HOW), first)
+
+
+KILLED = """
+import os, signal, sys
+import zarr
+from nwbdecode.features import store, wavelet_power
+from tests.features.recordings import field_potential
+
+store.BLOCK = 16
+whole = store.FeatureStore.write
+
+def dies(self, block, values):
+    if block == 3:
+        zarr.open_group(self.path, mode="r+")["power"][48:56] = 12345
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(self, block, values)
+
+store.FeatureStore.write = dies
+samples = field_potential(250.0, 5.0, channels=3)
+wavelet_power(samples, rate=250.0, n_bands=6, remainder=True, progress=False, store=sys.argv[1])
+"""
+
+
+def test_a_run_killed_within_a_block_goes_on_with_that_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)], env=environment, check=False, timeout=120
+    )
+    assert killed.returncode == -signals.SIGKILL
+    written = []
+    whole = store.FeatureStore.write
+
+    def noted(self: store.FeatureStore, block: int, values: np.ndarray) -> None:
+        written.append(block)
+        whole(self, block, values)
+
+    monkeypatch.setattr(store, "BLOCK", 16)
+    monkeypatch.setattr(store.FeatureStore, "write", noted)
+    samples = field_potential(250.0, 5.0, channels=3)
+    resumed = wavelet_power(samples, rate=250.0, store=tmp_path, **HOW)
+    assert written == list(range(3, 10))
+    assert len(list(tmp_path.iterdir())) == 1
+    np.testing.assert_array_equal(resumed, wavelet_power(samples, rate=250.0, **HOW))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bin": 0.05},
+        {"n_bands": 7},
+        {"lowest": 3.0},
+        {"highest": 60.0},
+        {"w0": 7.0},
+        {"truncate": 4.0},
+        {"reference": "average"},
+        {"remainder": False},
+        {"causal": True},
+        {"engine": "reference"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_changed_setting_never_meets_an_old_store(
+    change: dict[str, Any], recording: Signal, tmp_path: Path
+) -> None:
+    old = wavelet_power(recording, store=tmp_path, **HOW)
+    new = wavelet_power(recording, store=tmp_path, **HOW | change)
+    assert old.attrs["hash"] != new.attrs["hash"]
+    np.testing.assert_array_equal(new, wavelet_power(recording, **HOW | change))
+
+
+def test_two_signals_never_share_a_store(recording: Signal, tmp_path: Path) -> None:
+    samples = recording.read_array(0, recording.n_samples)
+    altered = samples.copy()
+    altered[1500, 1] *= 1.0001
+    others = {
+        "one sample": as_signal(altered, rate=250.0),
+        "rate": as_signal(samples, rate=250.1),
+        "conversion": replace(recording, conversion=np.array([1.0, 2.0, 1.0])),
+        "offset": replace(recording, offset=1e-4),
+        "channels": recording.select(channels=[0, 1]),
+        "order of channels": recording.select(channels=[1, 0, 2]),
+        "time": recording.select(time=(1.0, None)),
+        "clock": in_segments(samples, 250.0, (0, 3000, 5.0)),
+        "gap": in_segments(samples, 250.0, (0, 1500, 0.0), (1500, 3000, 7.0)),
+        "type": as_signal(samples.view(np.int32), rate=250.0),
+    }
+    found = {"": wavelet_power(recording, store=tmp_path, **HOW).attrs["hash"]}
+    for name, other in others.items():
+        power = wavelet_power(other, store=tmp_path, **HOW)
+        assert power.attrs["hash"] not in found.values(), name
+        found[name] = power.attrs["hash"]
+        np.testing.assert_array_equal(power, wavelet_power(other, **HOW))
+
+
+def test_other_groups_under_the_average_are_another_store(tmp_path: Path) -> None:
+    samples = field_potential(250.0, 5.0, channels=4)
+    how = HOW | {"reference": "average"}
+    for groups in ("aabb", "abab", "aaaa"):
+        signal = labelled(samples, 250.0, group=list(groups))
+        stored = wavelet_power(signal, store=tmp_path, **how)
+        np.testing.assert_array_equal(stored, wavelet_power(signal, **how))
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_file_that_changed_is_another_signal(recording: Signal, tmp_path: Path) -> None:
+    file = tmp_path / "recording.bin"
+    file.write_bytes(b"before")
+    filed = replace(recording, source={"path": str(file)})
+    before = wavelet_power(filed, **HOW).attrs["hash"]
+    assert wavelet_power(filed, **HOW).attrs["hash"] == before
+    file.write_bytes(b"afterward")
+    assert wavelet_power(filed, **HOW).attrs["hash"] != before
+
+
+def test_a_signal_from_a_file_is_kept_in_the_cache_folder(
+    recording: Signal, tmp_path: Path, cache: Path
+) -> None:
+    file = tmp_path / "recording.bin"
+    file.write_bytes(b"samples")
+    power = wavelet_power(replace(recording, source={"path": str(file)}), **HOW)
+    assert (cache / "features" / power.attrs["hash"]).is_dir()
+    np.testing.assert_array_equal(power, wavelet_power(recording, **HOW))
+
+
+@pytest.mark.parametrize("how", [{}, {"causal": True, "reference": "average", "bin": 0.1}])
+def test_a_recipe_gives_the_same_features_again(how: dict[str, Any], recording: Signal) -> None:
+    power = wavelet_power(recording, **HOW | how)
+    again = from_recipe(recording, power.attrs["recipe"], progress=False)
+    np.testing.assert_array_equal(again, power)
+    assert again.attrs == power.attrs
+
+
+def test_a_recipe_of_traces_gives_the_same_traces_again() -> None:
+    slow = traces(field_potential(10.0, 30.0), rate=10.0, bin=0.5, reference="average")
+    again = from_recipe(as_signal(field_potential(10.0, 30.0), rate=10.0), slow.attrs["recipe"])
+    np.testing.assert_array_equal(again, slow)
+    assert again.attrs == slow.attrs
+
+
+def test_a_recipe_from_the_future_is_refused(recording: Signal) -> None:
+    with pytest.raises(NWBDecodeError, match=r"unknown feature step 'spikes'.*newer nwbdecode"):
+        from_recipe(recording, {"step": "spikes"})
