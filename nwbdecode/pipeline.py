@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
-
 from nwbdecode.decoding import Decoding
 from nwbdecode.errors import NWBDecodeError, suggest
 
@@ -25,14 +23,14 @@ if TYPE_CHECKING:
     AnyConfig: TypeAlias = FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None
     Span: TypeAlias = tuple[float | None, float | None]
 
-# Seconds of one core, measured on a common laptop and a small server; they
-# differ by a factor of two or three, which an estimate is allowed to.
-_PER_MULTIPLICATION = 4.0e-10
-_PER_SAMPLE = 2.0e-8
-_PER_STEP_INPUT = 1.2e-8
-_STEP = 8e-3
-_STEPS = {"compact": 1000, "frey2021": 5000}
-_HEAVIER = {"compact": 1.0, "frey2021": 60.0}
+# Seconds on two cores of a small server. Machines differ by a factor of two or
+# three, which an estimate is allowed to.
+_PER_SAMPLE_AND_BAND = 2e-8
+_PER_BIN_AND_BAND = 1.8e-5
+_PER_STEP = 0.045
+_PER_STEP_PUBLISHED = (0.15, 0.018)  # and for each channel
+_PER_PERTURBED_BIN = 7e-6
+_EARLY_STOP = 0.7
 
 
 def fit(
@@ -260,37 +258,44 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
     """
     from nwbdecode.config import FitConfig
     from nwbdecode.features.bins import make_bins
-    from nwbdecode.features.morlet import band_frequencies
     from nwbdecode.features.power import SLOWEST_FOR_WAVELETS
 
     settings = FitConfig.of(config)
-    asked, network = settings.features, settings.decoder
+    asked = settings.features
     bins = len(make_bins(signal, asked.bin))
-    edges = [asked.lowest, asked.highest, asked.frequencies]
-    if signal.rate < SLOWEST_FOR_WAVELETS and not any(edges):
-        bands = np.zeros(1)
+    if signal.rate < SLOWEST_FOR_WAVELETS and not (
+        asked.lowest or asked.highest or asked.frequencies
+    ):
+        bands = 1
     elif asked.frequencies:
-        bands = np.asarray(asked.frequencies)
+        bands = len(asked.frequencies)
     else:
-        low = {} if asked.lowest is None else {"lowest": asked.lowest}
-        bands = band_frequencies(signal.rate, highest=asked.highest, n_bands=asked.n_bands, **low)
-    rows = len(bands) + asked.remainder
-    samples = signal.n_samples * signal.n_channels
-    features = samples * len(bands) * _PER_SAMPLE
-    step = _STEP + _PER_STEP_INPUT * rows * signal.n_channels * 64 * network.window
-    fits = settings.evaluation.folds + settings.evaluation.refit
-    training = fits * _STEPS[network.architecture] * step * _HEAVIER[network.architecture]
-    passes = len(settings.evaluation.importance) * settings.evaluation.repeats
-    perturbed = passes * (rows + signal.n_channels) / 2 * bins * rows * signal.n_channels
+        bands = asked.n_bands
+    rows = bands + asked.remainder
     return {
         "bytes_read": int(signal.nbytes),
         "bytes_stored": int(4 * bins * rows * signal.n_channels),
         "cache": str(_cache(settings)),
         "bins": bins,
-        "bands": len(bands),
+        "bands": bands,
         "channels": signal.n_channels,
-        "seconds": round(float(features + training + perturbed * _PER_MULTIPLICATION), 1),
+        "seconds": round(_seconds(settings, signal, bins, rows), 1),
     }
+
+
+def _seconds(settings: FitConfig, signal: Signal, bins: int, rows: int) -> float:
+    network, evaluation = settings.decoder, settings.evaluation
+    samples = signal.n_samples * signal.n_channels
+    features = rows * (samples * _PER_SAMPLE_AND_BAND + bins * _PER_BIN_AND_BAND)
+    if network.architecture == "frey2021":
+        steps = 250 * (network.epochs or 20)
+        step = _PER_STEP_PUBLISHED[0] + _PER_STEP_PUBLISHED[1] * signal.n_channels
+    else:
+        steps, step = 50 * (network.epochs or 30), _PER_STEP
+    training = (evaluation.folds + evaluation.refit) * steps * step * _EARLY_STOP
+    counts = {"frequency": rows, "channel": signal.n_channels}
+    perturbed = evaluation.repeats * sum(counts[axis] for axis in evaluation.importance)
+    return float(features + training + perturbed * bins * _PER_PERTURBED_BIN)
 
 
 def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.DataArray:

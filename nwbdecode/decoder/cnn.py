@@ -52,8 +52,8 @@ class CNNDecoder(Decoder):
     learning_rate : float, optional
         3e-3 for "compact", 7e-4 for "frey2021".
     epochs : int, optional
-        At most so many of 50 steps for "compact" (30), of 250 for "frey2021" (20).
-    patience : int, default 8
+        At most so many of 50 steps for "compact" (12), of 250 for "frey2021" (20).
+    patience : int, default 4
         Epochs without a better validation loss before training stops; 0 never.
     validation : float, default 0.15
         Share of the training bins set aside for early stopping, purged from
@@ -106,7 +106,7 @@ class CNNDecoder(Decoder):
         dropout: float = 0.2,
         learning_rate: float | None = None,
         epochs: int | None = None,
-        patience: int = 8,
+        patience: int = 4,
         validation: float = 0.15,
         device: str = "auto",
         random_state: int = 0,
@@ -231,7 +231,7 @@ class CNNDecoder(Decoder):
             )  # fmt: skip
         return Schedule(
             "adamw", self.learning_rate or 3e-3, batch=16, length=self.window + _STRETCH - 1,
-            epochs=self.epochs or 30, steps=50, patience=self.patience, average=0.99,
+            epochs=self.epochs or 12, steps=50, patience=self.patience, average=0.99,
             weight_decay=0.05,
         )  # fmt: skip
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 #: Penalties tried, relative to the mean sum of squares of the features.
-_ALPHAS = np.logspace(-3, 3, 10)
+_ALPHAS = np.logspace(-3, 3, 7)
 #: Training rows times columns times the smaller of both, at most.
-_MOST_WORK = 2e11
+_MOST_WORK = 5e10
 
 
 class RidgeDecoder(Decoder):

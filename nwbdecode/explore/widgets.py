@@ -294,5 +294,5 @@ def _header(decoding: Decoding) -> str:
     )
     return (
         f"<div style='font-size:1.15em;margin:4px 0'>{tables.headline(decoding)}</div>"
-        f"<div style='line-height:1.6;color:#555'>{known}</div>"
+        f"<div style='line-height:1.6;opacity:.75'>{known}</div>"
     )

@@ -107,6 +107,7 @@ def _nodes(band: Band, first: np.ndarray, width: int) -> tuple[np.ndarray, ...]:
     """
     periods = width * band.omega / (2 * np.pi)
     count = int(np.ceil(1.5 * periods)) + 5
+    position: np.ndarray
     if count >= width - 1 or width <= _FEW_SAMPLES:
         # Take every sample: the mean of a few is not yet the integral that the quadrature gives.
         position = first[:, None] + np.arange(width)

