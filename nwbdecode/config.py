@@ -55,7 +55,7 @@ class DecoderConfig(_Section):
     dropout: _Share = 0.2
     learning_rate: PositiveFloat | None = None
     epochs: PositiveInt | None = None
-    patience: NonNegativeInt = 8
+    patience: NonNegativeInt = 4
     validation: _Share = 0.15
     device: str = "auto"
 

@@ -169,7 +169,8 @@ class Decoding:
         table = self.scores[columns].to_dataframe().dropna(subset=["value"]).reset_index()
         order = {name: i for i, name in enumerate(self.targets)}
         table = table.sort_values(
-            ["target", "metric"], key=lambda c: c.map(order) if c.name == "target" else c,
+            ["target", "metric"],
+            key=lambda c: c.map(order) if c.name == "target" else c,
             kind="stable",
         )
         return table[["target", "metric", "decoder", *columns]].reset_index(drop=True)

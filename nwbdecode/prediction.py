@@ -142,7 +142,8 @@ def _out_of_fold(result: Decoding, source: Source, choice: Choice, *, progress: 
         # Half a sample before zero shall not read as minus zero.
         span = " to ".join(f"{round(place[end], 1) + 0.0:g}" for end in ("start", "stop")) + " s"
         raise NWBDecodeError(
-            f"the decoders were trained on {span} of this recording. Leave out `time` and `channels` for its out-of-fold "
+            f"the decoders were trained on {span} of this recording. Leave out `time` and "
+            "`channels` for its out-of-fold "
             f"predictions, or choose a time at least {gap:.1f} s away from it"
         )
     if choice.signal is not None:

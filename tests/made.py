@@ -19,7 +19,11 @@ def decoding(*, bins: int = 300, folds: int = 3, channels: int = 4, seed: int = 
     fold[:5] = fold[-5:] = -1
     phase = np.linspace(0, 6 * np.pi, bins)
     attrs = {
-        "position": {"kind": "linear", "units": "meters", "path": "processing/behavior/Position/pos"},
+        "position": {
+            "kind": "linear",
+            "units": "meters",
+            "path": "processing/behavior/Position/pos",
+        },
         "direction": {"kind": "circular", "units": "radians", "path": "processing/behavior/hd"},
         "speed": {"kind": "linear", "units": "meters/second", "derivation": "speed"},
         "tone": {"kind": "categorical", "units": "", "classes": ["off", "low", "high"]},

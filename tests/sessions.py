@@ -27,9 +27,7 @@ QUICK: dict[str, Any] = {
 
 def simulated(path: Path, *, seed: int = 0, duration: float = 60.0) -> Path:
     """A short simulated recording of four channels."""
-    return write_ca1(
-        path, duration=duration, rate=1000.0, n_channels=4, seed=seed, progress=False
-    )
+    return write_ca1(path, duration=duration, rate=1000.0, n_channels=4, seed=seed, progress=False)
 
 
 def with_tone(identifier: str, labels: list[str], *, tone: bool = True) -> NWBFile:

@@ -162,9 +162,7 @@ def test_predictions_cannot_predict(decoded: Path, recording: Path, tmp_path: Pa
 
 def test_classes_keep_the_codes_of_training_in_another_recording() -> None:
     names = ["off", "low", "high"]
-    result = nd.fit(
-        with_tone("a", names), targets="tone@categorical", config=QUICK, progress=False
-    )
+    result = nd.fit(with_tone("a", names), targets="tone@categorical", config=QUICK, progress=False)
     made = nd.predict(result, with_tone("b", ["off", "sweep", "low"]), progress=False)
     classes = result.truth["tone"].attrs["classes"]
     assert made.truth["tone"].attrs["classes"] == classes
@@ -212,7 +210,7 @@ def test_an_output_that_exists_is_refused_before_the_source_is_opened(tmp_path: 
 
 
 def test_a_fit_without_targets_lists_those_there(recording: Path) -> None:
-    with pytest.raises(nd.NWBDecodeError, match="no target was given.*Position/position"):
+    with pytest.raises(nd.NWBDecodeError, match=r"no target was given.*Position/position"):
         nd.fit(recording)
 
 

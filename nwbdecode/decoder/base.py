@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nwbdecode.decoding import StoredDecoder
 
 
-class Decoder(BaseEstimator):  # type: ignore[misc]
+class Decoder(BaseEstimator):
     """Base of the decoders: whole arrays and indices in, labelled predictions out."""
 
     window: int

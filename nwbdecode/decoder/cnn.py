@@ -12,7 +12,7 @@ from nwbdecode.decoder.base import Decoder
 from nwbdecode.decoder.coding import Coding
 from nwbdecode.decoder.compact import Compact
 from nwbdecode.decoder.frey2021 import STRIDE, Frey2021
-from nwbdecode.decoder.scaling import Scaling, scaled
+from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
 from nwbdecode.decoder.windows import DecodeAt, Window, decodable, runs
 from nwbdecode.errors import NWBDecodeError, suggest
@@ -139,7 +139,7 @@ class CNNDecoder(Decoder):
         self._check_settings()
         bins = self._begin(power, targets, train)
         device = self._device()
-        kind = "linear" if self.architecture == "frey2021" else "log"
+        kind: ScalingKind = "linear" if self.architecture == "frey2021" else "log"
         self.scaling_ = Scaling.learn(_values(power), _frequencies(power), bins.kept, kind)
         self.codings_ = [Coding.learn(target, bins.kept) for target in targets.values()]
         features = torch.from_numpy(scaled(power, self.scaling_)).to(device)

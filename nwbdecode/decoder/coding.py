@@ -87,8 +87,14 @@ class Coding:
                 )
             chance = float(-(share[share > 0] * np.log(share[share > 0])).sum())
         return cls(
-            name, kind, width, tuple(center.tolist()), tuple(scale.tolist()),
-            max(chance, 1e-6), labels, attrs,
+            name,
+            kind,
+            width,
+            tuple(center.tolist()),
+            tuple(scale.tolist()),
+            max(chance, 1e-6),
+            labels,
+            attrs,
         )
 
     def encode(self, target: xr.DataArray) -> np.ndarray:

@@ -49,7 +49,10 @@ class Compact(nn.Module):
         self.heads = nn.ModuleList(
             [
                 nn.Sequential(
-                    nn.Linear(hidden, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, size)
+                    nn.Linear(hidden, hidden),
+                    nn.GELU(),
+                    nn.Dropout(dropout),
+                    nn.Linear(hidden, size),
                 )
                 for size in heads
             ]

@@ -47,7 +47,10 @@ class Frey2021(nn.Module):
             width, channels = _MERGE_FILTERS, -(-channels // 2)
         self.merges = nn.ModuleList(merges)
         self.dense = nn.Sequential(
-            nn.Linear(width * left * channels, _UNITS), nn.ELU(), nn.Linear(_UNITS, _UNITS), nn.ELU()
+            nn.Linear(width * left * channels, _UNITS),
+            nn.ELU(),
+            nn.Linear(_UNITS, _UNITS),
+            nn.ELU(),
         )
         self.heads = nn.ModuleList([nn.Linear(_UNITS, size) for size in heads])
 

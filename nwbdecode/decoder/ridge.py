@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ class RidgeDecoder(Decoder):
         window = self.window_
         cuts = np.round(np.linspace(0, window.size, min(self.lags, window.size) + 1)).astype(int)
         parts = []
-        for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+        for low, high in itertools.pairwise(cuts):
             # Added bin by bin: a running sum would carry rounding from test into training.
             total = np.zeros((len(at), flat.shape[1]), dtype=np.float32)
             for step in range(low, high):

@@ -43,7 +43,9 @@ class Scaling:
     signed: np.ndarray
 
     @classmethod
-    def learn(cls, values: np.ndarray, frequency: np.ndarray, train: np.ndarray, kind: ScalingKind) -> Scaling:
+    def learn(
+        cls, values: np.ndarray, frequency: np.ndarray, train: np.ndarray, kind: ScalingKind
+    ) -> Scaling:
         """Fit on ``values[train]``, shape (time, frequency, channel)."""
         where = np.flatnonzero(train)
         where = where[:: max(1, len(where) // _MOST_BINS)]
@@ -59,7 +61,9 @@ class Scaling:
             logs = np.where(signed[:, None], sample, np.log(np.abs(sample) + floor))
             center, spread = logs.mean(axis=0), logs.std(axis=0)
             # A sparse trace has almost no spread: its rare events must not explode.
-            low = np.where(signed[:, None], 0.1 * np.median(spread[signed]) if signed.any() else 0, 1e-3)
+            low = np.where(
+                signed[:, None], 0.1 * np.median(spread[signed]) if signed.any() else 0, 1e-3
+            )
             spread = np.maximum(spread, low)
         flat = ~(spread > 0)
         spread[flat] = 1.0

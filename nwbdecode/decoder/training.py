@@ -119,7 +119,9 @@ def train_network(
         )
     averaged = None
     if schedule.average:
-        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.average)
+        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
+            schedule.average
+        )
         averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=decay)
     kept: nn.Module = net if averaged is None else averaged.module
     at = torch.as_tensor(starts, device=features.device)
@@ -140,7 +142,7 @@ def train_network(
                 ]
             ).sum()
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             optimizer.step()
             if annealed is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -55,11 +56,7 @@ def runs(allowed: np.ndarray, segment: np.ndarray) -> list[tuple[int, int]]:
     label = np.where(allowed, segment, -1)
     cuts = np.flatnonzero(np.diff(label)) + 1
     edges = np.concatenate([[0], cuts, [len(label)]])
-    return [
-        (int(a), int(b))
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
-        if b > a and label[a] >= 0
-    ]
+    return [(int(a), int(b)) for a, b in itertools.pairwise(edges) if b > a and label[a] >= 0]
 
 
 def decodable(allowed: np.ndarray, segment: np.ndarray, window: Window) -> np.ndarray:

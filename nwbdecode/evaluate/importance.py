@@ -109,7 +109,7 @@ def _by_axis(
     names = decoding.targets
     labels = blocks[0].power[axis].to_numpy()
     # Rise of loss by target: for each feature, (repeat, bin) sums over chunks of time.
-    rises = {name: [[] for _ in labels] for name in names}
+    rises: dict[str, list[list[np.ndarray]]] = {name: [[] for _ in labels] for name in names}
     bases: dict[str, list[np.ndarray]] = {name: [] for name in names}
     nulls = {name: np.zeros((len(labels), _N_NULL)) for name in names}
     null_base = {name: np.zeros(_N_NULL) for name in names}
@@ -120,7 +120,9 @@ def _by_axis(
         turns = rng.integers(size // 4, size - size // 4 + 1, size=_N_NULL)
         cuts = np.arange(0, size, max(1, size // 10))
         base = {n: _loss(decoding.kind(n), block.truth[n], plain[n]) for n in names}
-        shifted = {n: _shifted_losses(decoding.kind(n), block.truth[n], plain[n], turns) for n in names}
+        shifted = {
+            n: _shifted_losses(decoding.kind(n), block.truth[n], plain[n], turns) for n in names
+        }
         for n in names:
             bases[n].append(_chunked(base[n], cuts))
             null_base[n] += shifted[n]
@@ -135,7 +137,10 @@ def _by_axis(
                         lost = _shifted_losses(kind, block.truth[n], changed[n], turns)
                         nulls[n][f] += lost - shifted[n]
                 bar.update()
-    tables = {part: np.full((len(names), len(labels)), np.nan) for part in ("value", "low", "high", "null")}
+    tables = {
+        part: np.full((len(names), len(labels)), np.nan)
+        for part in ("value", "low", "high", "null")
+    }
     rng = np.random.default_rng([seed, 7])
     for i, name in enumerate(names):
         loss = np.concatenate(bases[name]).sum(axis=0)
@@ -186,7 +191,9 @@ def _shifted_losses(
     y, p = truth.to_numpy().astype(float), predicted.to_numpy().astype(float)
     # Every tenth bin is plenty for a mean over bins that resemble their neighbors.
     thin = slice(None, None, max(1, len(y) // 1000))
-    return np.array([np.nansum(_loss_of(kind, np.roll(y, t, axis=0)[thin], p[thin])) for t in turns])
+    return np.array(
+        [np.nansum(_loss_of(kind, np.roll(y, t, axis=0)[thin], p[thin])) for t in turns]
+    )
 
 
 def _chunked(loss: np.ndarray, cuts: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -111,7 +112,7 @@ class PurgedKFold:
         gap = self._gap(power, targets, window)
         edges = self._edges(len(start))
         folds = []
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in itertools.pairwise(edges):
             test = np.zeros(len(start), dtype=bool)
             test[low:high] = True
             # Rounding of bin edges must not count a bin at exactly the gap as too near.

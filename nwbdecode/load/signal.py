@@ -181,10 +181,9 @@ class Signal:
 
         picked = slice(None) if channels is None else self.channels.index.get_indexer(channels)
         if channels is not None and (np.asarray(picked) < 0).any():
-            missing = [c for c, i in zip(channels, picked, strict=True) if i < 0]
-            raise NWBDecodeError(
-                f"signal {self.path!r} has no channels {missing}; it has {list(self.channels.index)}"
-            )
+            held = list(self.channels.index)
+            missing = [c for c in channels if c not in held]
+            raise NWBDecodeError(f"signal {self.path!r} has no channels {missing}; it has {held}")
         block = self.read_array(start, stop, picked=picked, units=units)
         return xr.DataArray(
             block,
@@ -213,7 +212,7 @@ class Signal:
         if units == "counts":
             return stored
         dtype = np.float64 if stored.dtype.itemsize > 4 else np.float32
-        scaled = stored.astype(dtype)
+        scaled: Any = stored.astype(dtype)
         scaled *= self.conversion[picked].astype(dtype)
         if self.offset:
             scaled += dtype(self.offset)
@@ -311,13 +310,16 @@ def _cut(segments: Sequence[Segment], low: float, high: float) -> Iterator[Segme
     for segment in segments:
         # The tolerance keeps a cut at k / rate from losing a sample to rounding.
         start = segment.start + max(
-            0, int(np.ceil((low - segment.start_time) * segment.rate - 1e-6))
-            if np.isfinite(low) else 0
+            0,
+            int(np.ceil((low - segment.start_time) * segment.rate - 1e-6))
+            if np.isfinite(low)
+            else 0,
         )
         stop = min(
             segment.stop,
             segment.start + int(np.ceil((high - segment.start_time) * segment.rate - 1e-6))
-            if np.isfinite(high) else segment.stop,
+            if np.isfinite(high)
+            else segment.stop,
         )
         if stop > start:
             shift = (start - segment.start) / segment.rate

@@ -11,11 +11,17 @@ RATE = 200.0
 BIN = 0.1
 
 
-def voltage(seconds: float = 120.0, *, channels: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def voltage(
+    seconds: float = 120.0, *, channels: int = 2, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Noise with a 10 Hz rhythm whose amplitude is the target; and the target at 50 Hz."""
     rng = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE)) / RATE
-    slow = np.interp(time, np.arange(0, seconds + 2, 2.0), rng.uniform(0, 1, int(seconds / 2) + 2)[: len(np.arange(0, seconds + 2, 2.0))])
+    slow = np.interp(
+        time,
+        np.arange(0, seconds + 2, 2.0),
+        rng.uniform(0, 1, int(seconds / 2) + 2)[: len(np.arange(0, seconds + 2, 2.0))],
+    )
     samples = 0.3 * rng.normal(size=(len(time), channels))
     samples[:, 0] += 2 * slow * np.sin(2 * np.pi * 10 * time)
     return samples.astype(np.float32), slow[::4].astype(np.float64)

@@ -89,7 +89,10 @@ def test_importance_finds_the_band_and_the_channel_that_know(result, features):
     found = importance(result, features, repeats=2, progress=False).importance
     band = found["frequency"].sel(target="amplitude")
     # The 10 Hz rhythm lies between the bands at 8 and 13.7 Hz.
-    assert set(band["frequency"].to_numpy()[np.argsort(band["value"].to_numpy())[-2:]].round()) <= {8, 14}
+    assert set(band["frequency"].to_numpy()[np.argsort(band["value"].to_numpy())[-2:]].round()) <= {
+        8,
+        14,
+    }
     channel = found["channel"].sel(target="amplitude")
     assert channel["value"].sel(channel=0) > channel["null"].sel(channel=0)
     assert channel["low"].sel(channel=0) > 0

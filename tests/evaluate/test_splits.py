@@ -31,7 +31,10 @@ def test_train_lies_at_least_window_and_supports_away(recording, n_splits, befor
     start, end = features["bin_start"].to_numpy(), features["bin_end"].to_numpy()
     least = window.size * features.attrs["bin"] + sum(features.attrs["support"])
     for fold in PurgedKFold(n_splits).split(features, targets, window):
-        earlier, later = end[fold.train & (end <= fold.start)], start[fold.train & (start >= fold.stop)]
+        earlier, later = (
+            end[fold.train & (end <= fold.start)],
+            start[fold.train & (start >= fold.stop)],
+        )
         assert len(earlier) + len(later) == fold.train.sum()
         assert (earlier <= fold.start - least).all()
         assert (later >= fold.stop + least).all()
@@ -53,7 +56,9 @@ def test_too_little_data_is_refused_with_the_lowest_frequency_that_fits():
     samples, values = voltage(14.0)
     features = power(samples, lowest=2.0)
     targets = align({"amplitude": target(values)}, features)
-    with pytest.raises(NWBDecodeError, match=r"lowest frequency that would fit is ([\d.]+) Hz") as error:
+    with pytest.raises(
+        NWBDecodeError, match=r"lowest frequency that would fit is ([\d.]+) Hz"
+    ) as error:
         list(PurgedKFold(5).split(features, targets, Window(4, 3)))
     fits = float(str(error.value).split("would fit is ")[1].split(" Hz")[0])
     features = power(samples, lowest=fits * 1.1)
