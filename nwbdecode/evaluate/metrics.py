@@ -32,7 +32,7 @@ def metric_values(kind: str, truth: np.ndarray, predicted: np.ndarray) -> dict[s
 
     Examples
     --------
-    >>> metric_values("circular", np.array([3.1, -3.1]), np.array([-3.1, 3.1]))["error"].round(3)
+    >>> round(metric_values("circular", np.array([3.1, -3.1]), np.array([-3.1, 3.1]))["error"], 3)
     0.083
     """
     return {
