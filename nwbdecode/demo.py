@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,8 @@ def run(
     from nwbdecode.simulate import write_ca1
 
     place = _own(Path(folder))
+    for left in place.glob(f"{_SCRATCH}*"):  # of a demonstration that was killed
+        shutil.rmtree(left)
     recording, decoded = place / RECORDING, place / DECODED
     write_ca1(recording, overwrite=True, duration=duration, seed=seed, progress=progress)
     # A new simulation would never find the features of an older one: keep none.
