@@ -35,7 +35,8 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
         Read every timestamp and target value, instead of probing long ones.
     """
     source = dict(facts)
-    source["bytes"] = os.path.getsize(facts["path"]) if facts.get("path") else None
+    path = facts.get("path")
+    source.setdefault("bytes", os.path.getsize(path) if path else None)
     return {
         "source": source,
         "signals": [_signal(path, s, full) for path, s in listed.signals.items()],

@@ -65,7 +65,8 @@ def as_html(found: Mapping[str, Any]) -> str:
 def _heading(source: Mapping[str, Any]) -> tuple[str, list[str]]:
     title = source["file_name"] or "NWBFile in memory"
     size = f"{source['bytes'] / 1e6:.1f} MB, " if source.get("bytes") else ""
-    lines = [f"{source['path'] or 'not in a local file'} ({size}NWB {source['nwb_version']})"]
+    where = source["path"] or source.get("url") or "not in a local file"
+    lines = [f"{where} ({size}NWB {source['nwb_version']})"]
     subject = source["subject"]
     known = [subject[k] for k in ("subject_id", "species", "sex", "age") if k in subject]
     lines.append(f"subject: {', '.join(known) or 'not stated'}")

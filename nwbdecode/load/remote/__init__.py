@@ -1,0 +1,1 @@
+"""Recordings over the network: HTTP(S), public S3 buckets and DANDI archives, streamed or fetched."""

@@ -1,0 +1,258 @@
+"""NWB-Zarr folders, through hdmf-zarr: opened only once nothing in them can run."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nwbdecode.errors import NWBDecodeError
+
+if TYPE_CHECKING:
+    from pynwb import NWBFile
+
+    from nwbdecode.load.signal import Reader
+
+# What hdmf-zarr writes into a column of references, and all that may be in one.
+_HARMLESS = {
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("hdmf_zarr.utils", "ZarrReference"),
+}
+
+
+def is_zarr(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a Zarr folder."""
+    names = (".zgroup", ".zmetadata", "zarr.json")
+    return any(os.path.isfile(os.path.join(path, name)) for name in names)
+
+
+@dataclass(frozen=True)
+class ZarrFolder:
+    """A Zarr folder that holds NWB.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path.
+    """
+
+    path: str
+
+    @property
+    def label(self) -> str:
+        return Path(self.path).name
+
+    def origin(self) -> dict[str, Any]:
+        """Where the folder lies: what a result keeps of it."""
+        return {"file_name": self.label, "path": self.path, "bytes": _bytes(self.path)}
+
+    def open(self) -> tuple[NWBFile, Callable[[], None]]:
+        """Open read-only.
+
+        Raises
+        ------
+        NWBDecodeError
+            If hdmf-zarr is not installed, or the folder is no NWB, holds what
+            could run as a program, or cannot be read.
+        """
+        self.nwb_version()
+        NWBZarrIO = _hdmf_zarr(self.path)
+        _refuse_programs(self.path)
+        opened = None
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Ignoring the following cached namespace")
+                opened = NWBZarrIO(path=self.path, mode="r")
+                return opened.read(), opened.close
+        except Exception as error:
+            if opened is not None:
+                opened.close()
+            reason = (str(error).strip().splitlines() or [""])[0]
+            raise NWBDecodeError(
+                f"hdmf-zarr could not read {self.path!r}: {type(error).__name__}: {reason[:300]}. "
+                "Check the folder with the program that wrote it, or export it to HDF5"
+            ) from error
+
+    def nwb_version(self) -> str:
+        """Version that the folder states, read without zarr."""
+        root = Path(self.path)
+        try:
+            if (root / "zarr.json").is_file():
+                stated = json.loads((root / "zarr.json").read_text()).get("attributes", {})
+            else:
+                stated = json.loads((root / ".zattrs").read_text())
+            version = stated.get("nwb_version")
+        except (OSError, ValueError, AttributeError) as error:
+            version, reason = None, f" ({error})"
+        else:
+            reason = ""
+        if not version:
+            inside = sorted(item.name for item in root.iterdir() if item.is_dir())[:8]
+            raise NWBDecodeError(
+                f"{self.path!r} is a Zarr folder but not NWB: it states no nwb_version{reason}. "
+                f"Found in it: {', '.join(inside) or 'nothing'}"
+            )
+        return str(version)
+
+    def reader(self, data: Any) -> Reader:
+        from nwbdecode.load.memory import reader_of
+
+        return reader_of(data)
+
+    def release(self) -> None:
+        """Nothing stays open: Zarr opens a file for each chunk it reads."""
+
+
+def _hdmf_zarr(path: str) -> Any:
+    import zarr
+
+    try:
+        from hdmf_zarr import NWBZarrIO
+    except ImportError as error:
+        raise NWBDecodeError(
+            f"{path!r} is an NWB-Zarr folder; reading it needs hdmf-zarr, which works with "
+            f"zarr 2 (installed: zarr {zarr.__version__}; {error}). In a fresh environment: "
+            'pip install "nwbdecode[zarr]"'
+        ) from error
+    return NWBZarrIO
+
+
+@dataclass(frozen=True)
+class ZarrReader:
+    """Rows of one array in a local Zarr folder.
+
+    Parameters
+    ----------
+    path : str
+        Absolute path of the folder.
+    dataset : str
+        Path of the array inside it; one- or two-dimensional.
+    stored_shape : tuple of int
+    stored_dtype : str
+        As numpy writes it, such as ``"<i2"``.
+    """
+
+    path: str
+    dataset: str
+    stored_shape: tuple[int, ...]
+    stored_dtype: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.stored_shape[0], self.stored_shape[1] if len(self.stored_shape) > 1 else 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.stored_dtype)
+
+    def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
+        """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
+        import zarr
+
+        from nwbdecode.load.hdf5 import read_rows
+
+        try:
+            # Opening reads a few hundred bytes, and notices a folder that was replaced.
+            data: Any = zarr.open_group(self.path, mode="r")[self.dataset]
+            if data.shape != self.stored_shape:
+                raise ValueError(f"it has shape {data.shape}, and had {self.stored_shape}")
+            return read_rows(data, start, stop, columns)
+        except Exception as error:  # codecs' answers to damage have no common class
+            raise NWBDecodeError(
+                f"could not read samples {start} to {stop} of {self.dataset!r} in {self.path!r}: "
+                f"{error}. The folder may have been damaged, moved or replaced since it was opened"
+            ) from error
+
+
+def zarr_reader(data: Any) -> ZarrReader | None:
+    """Reader of an array in a folder on disk, None for any other store."""
+    store = data.store
+    # Consolidated metadata wrap the store that holds the chunks.
+    store = getattr(data, "chunk_store", None) or store
+    store = getattr(store, "store", store)
+    where = getattr(store, "path", None)
+    if not isinstance(where, str) or not is_zarr(where) or data.dtype.hasobject:
+        return None
+    return ZarrReader(os.path.abspath(where), data.path, tuple(data.shape), data.dtype.str)
+
+
+def _bytes(path: str) -> int:
+    return sum(
+        os.path.getsize(os.path.join(folder, name))
+        for folder, _, names in os.walk(path)
+        for name in names
+    )
+
+
+def _refuse_programs(path: str) -> None:
+    """Refuse a folder whose pickled columns hold more than references into itself.
+
+    hdmf-zarr stores references to objects as pickles, which zarr unpickles:
+    whatever they name would run. They are looked through here first by an
+    unpickler that knows nothing but those references.
+    """
+    for array in _pickled(path):
+        try:
+            for chunk in _chunks(path, array):
+                _only_references(chunk)
+        except NWBDecodeError:
+            raise
+        except Exception as error:
+            raise NWBDecodeError(
+                f"{array!r} in {path!r} is stored as a pickle, and holds more than the references "
+                f"that hdmf-zarr writes ({error}); it could run programs and is not opened. "
+                "Have it exported to HDF5 by someone who trusts it"
+            ) from error
+
+
+def _pickled(path: str) -> Iterator[str]:
+    for folder, _, names in os.walk(path, followlinks=True):
+        if ".zarray" not in names and "zarr.json" not in names:
+            continue
+        name = ".zarray" if ".zarray" in names else "zarr.json"
+        text = Path(folder, name).read_text()
+        if "pickle" in text.lower():
+            yield os.path.relpath(folder, path)
+
+
+def _chunks(path: str, array: str) -> Iterator[bytes]:
+    """Chunks of a pickled array as they are before they are unpickled."""
+    import numcodecs
+
+    folder = Path(path, array)
+    described = json.loads((folder / ".zarray").read_text())
+    filters = described["filters"] or []
+    if [one["id"] for one in filters] != ["pickle"]:
+        raise ValueError(f"filters {[one['id'] for one in filters]}, expected 'pickle' alone")
+    compressor = described["compressor"] and numcodecs.get_codec(described["compressor"])
+    for chunk in sorted(folder.rglob("*")):
+        if chunk.is_file() and not chunk.name.startswith(".z"):
+            held = chunk.read_bytes()
+            yield bytes(compressor.decode(held)) if compressor else held
+
+
+def _only_references(chunk: bytes) -> None:
+    class Careful(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            if (module, name) not in _HARMLESS:
+                raise ValueError(f"it names {module}.{name}")
+            return super().find_class(module, name)
+
+    held = Careful(io.BytesIO(chunk)).load()
+    for reference in np.ravel(held):
+        # Fields of a compound column come as tuples that hold references among numbers.
+        for part in reference if isinstance(reference, tuple | list) else [reference]:
+            source = part.get("source", ".") if isinstance(part, dict) else "."
+            if source not in (".", None):
+                raise ValueError(f"it points to another folder, {source!r}")
