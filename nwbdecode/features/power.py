@@ -342,7 +342,7 @@ def _run(
     groups = reference_groups(signal.channels, recipe["reference"])
     digest = ""
     kept: FeatureStore | None = None
-    on_file = bool(signal.source.get("path"))
+    on_file = bool(signal.source.get("path") or signal.source.get("content"))
     if store is not None or on_file or 4 * np.prod(shape) > memory:
         digest = recipe_hash(recipe, signal)
         folder = Path(store) if store is not None else cache_folder() / "features" / digest

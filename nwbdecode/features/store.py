@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +40,10 @@ def cache_folder() -> Path:
 def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
     """Hash of a recipe together with the samples it is applied to.
 
-    A file stands for its samples by path, size and time of change; samples in
-    memory are hashed themselves.
+    A file stands for its samples by path, size and time of change, a folder
+    by those of all files in it, and a remote file by what its source says of
+    its content (a checksum, or address and version); samples in memory are
+    hashed themselves.
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(recipe, sort_keys=True, default=str).encode())
@@ -51,10 +53,12 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
     groups = reference_groups(signal.channels, recipe.get("reference", "none"))
     facts.append([rows.tolist() for rows in groups])
     digest.update(json.dumps(facts).encode())
-    path = signal.source.get("path")
-    if path and os.path.exists(path):
-        status = os.stat(path)
-        digest.update(f"{os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}".encode())
+    path, content = signal.source.get("path"), signal.source.get("content")
+    if content:
+        digest.update(content.encode())
+    elif path and os.path.exists(path):
+        for line in _versions(os.path.abspath(path)):
+            digest.update(line.encode())
     else:
         step = max(1, (64 << 20) // max(1, signal.n_channels * 8))
         for segment in signal.segments:
@@ -62,6 +66,17 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
                 block = signal.read_array(start, min(start + step, segment.stop), units="counts")
                 digest.update(np.ascontiguousarray(block).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def _versions(path: str) -> Iterator[str]:
+    """Name, size and time of change of a file, or of every file in a folder."""
+    found = [path]
+    if os.path.isdir(path):
+        # A folder's own time of change says nothing of files deeper in it.
+        found = sorted(os.path.join(at, name) for at, _, names in os.walk(path) for name in names)
+    for name in found:
+        status = os.stat(name)
+        yield f"{name} {status.st_size} {status.st_mtime_ns}"
 
 
 class FeatureStore:

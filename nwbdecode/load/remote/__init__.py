@@ -1,1 +1,1 @@
-"""Recordings over the network: HTTP(S), public S3 buckets and DANDI archives, streamed or fetched."""
+"""Recordings over the network: the web, public S3 buckets and DANDI, streamed or fetched."""

@@ -269,11 +269,9 @@ class Connection:
                 f"the server of {label!r} answers with other bytes than were asked for "
                 f"({response.headers.get('Content-Range')!r}). Fetch the file with download=True"
             )
-        known = self.expected
-        if known is not None and (
-            found.size not in (-1, known.size)
-            or (known.etag and found.etag not in ("", known.etag))
-        ):
+        known = self.expected or found
+        same_version = not known.etag or found.etag in ("", known.etag)
+        if found.size not in (-1, known.size) or not same_version:
             raise NWBDecodeError(
                 f"{label!r} has changed since it was opened ({known.size} bytes then, "
                 f"{found.size} now). Open it again"
