@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import re
@@ -80,6 +81,10 @@ class Asset:
         if self.sha256:
             return f"sha256:{self.sha256}"
         return f"dandi:{self.api}:{self.asset_id}:{self.dandi_etag}:{self.size}"
+
+    def facts(self) -> dict[str, Any]:
+        """The asset as JSON values, with the address that opens it."""
+        return {**dataclasses.asdict(self), "url": self.home, "address": self.label}
 
     def headers(self) -> dict[str, str]:
         key = token(self.instance)
@@ -211,7 +216,8 @@ def _dandiset(client: DandiAPIClient, address: DandiAddress) -> RemoteDandiset:
 def _listed(dandiset: RemoteDandiset, path: str) -> list[BaseRemoteAsset]:
     """Assets that are NWB files by their names, under a folder or matching a pattern."""
     if set("*?") & set(path):
-        found: Any = dandiset.get_assets_by_glob(path, order="path")
+        # Archives know no ?, so they are asked for more and the rest is sorted out here.
+        found: Any = dandiset.get_assets_by_glob(path.replace("?", "*"), order="path")
         # As archives match: case aside, and * also across folders.
         parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in path)
         fits = re.compile("".join(parts), re.IGNORECASE).fullmatch

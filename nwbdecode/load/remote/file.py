@@ -220,20 +220,21 @@ class RemoteReader(HDF5Reader):
         Returns
         -------
         dict
-            ``bytes`` (as stored, compressed), ``held`` (of the file, already in
-            the cache), ``seconds``, ``cache`` (folder), ``most_bytes`` (its
-            limit) and ``host``.
+            ``bytes`` (as stored, compressed), ``stored`` (of the whole series),
+            ``held`` (bytes of the file that
+            the cache has), ``speed`` (bytes a second, as seen so far),
+            ``cache`` (folder), ``most_bytes`` (its limit) and ``host``.
         """
         stream = self.file.stream()
-        needed = stored_bytes(self.file.handle()[self.dataset], start, stop, _span(columns))
-        held = stream.cache.held_bytes()
+        data = self.file.handle()[self.dataset]
         traffic = stream.connection.traffic
         believed = traffic.bytes > _ENOUGH and traffic.seconds > 0
         speed = traffic.bytes / traffic.seconds if believed else _USUAL_SPEED
         return {
-            "bytes": needed,
-            "held": held,
-            "seconds": max(0, needed - held) / speed,
+            "bytes": stored_bytes(data, start, stop, _span(columns)),
+            "stored": stored_bytes(data, 0, data.shape[0], None),
+            "held": stream.cache.held_bytes(),
+            "speed": speed,
             "cache": str(self.file.settings.streams),
             "most_bytes": self.file.settings.most_bytes,
             "host": urlsplit(self.file.door.url).hostname or "",
