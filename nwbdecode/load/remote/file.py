@@ -124,8 +124,11 @@ class RemoteFile:
         """Close this process's cached handle."""
         with _lock:
             _, handle = _open.pop((os.getpid(), self.name), (None, None))
+            stream = _streams.get((os.getpid(), self.name))
         if handle is not None:
             handle.close()
+        if stream is not None:
+            stream.forget()
 
     def _opened(self) -> tuple[Stream, h5py.File]:
         key = os.getpid(), self.name

@@ -187,7 +187,7 @@ class Connection:
         with self._ask({"Range": "bytes=0-0"}) as response:
             stated = _stated(response)
             if response.status_code == 206:
-                self.traffic.add(count=len(response.content))
+                _pour(response, bytearray(), self.traffic, most=1)
             return stated
 
     def fetch(self, start: int, stop: int) -> bytes:
@@ -317,8 +317,9 @@ def _pour(response: requests.Response, held: bytearray, traffic: Traffic, *, mos
     """Add an answer's body to what is held; a body that breaks off leaves what came."""
     started, before = time.monotonic(), len(held)
     try:
-        # Read to its end, the connection can be used again.
-        for piece in response.iter_content(1 << 18):
+        # Read to its end, the connection can be used again. In small pieces, since of a
+        # piece that breaks off nothing is given.
+        for piece in response.iter_content(1 << 15):
             if len(held) >= most:
                 break
             held += piece[: most - len(held)]

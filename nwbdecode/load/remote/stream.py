@@ -96,6 +96,12 @@ class Stream:
         buffer[: len(data)] = data
         return len(data)
 
+    def forget(self) -> None:
+        """Free the memory; what was read is still on disk."""
+        with self._lock:
+            self._file._chunks.clear()
+            self._file._chunk_indices.clear()
+
     def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Have ranges of bytes at hand, each by one request rather than by many small ones."""
         for start, stop in ranges:
@@ -117,14 +123,10 @@ class Stream:
                     f"bytes {start} to {start + size} of {self.connection.door.label!r} "
                     f"could not be streamed ({type(error).__name__}: {error})"
                 ) from error
-            self._forget()
+            # remfile itself only bounds its memory after reads of several blocks.
+            if len(self._file._chunks) * BLOCK > 2 * MEMORY:
+                self.forget()
             return data
-
-    def _forget(self) -> None:
-        """Bound the memory: remfile itself only does so after reads of several blocks."""
-        if len(self._file._chunks) * BLOCK > 2 * MEMORY:
-            self._file._chunks.clear()
-            self._file._chunk_indices.clear()
 
     def __repr__(self) -> str:
         return self.name
