@@ -90,7 +90,8 @@ def is_remote(text: str) -> bool:
     >>> [is_remote(text) for text in ("DANDI:000552", "s3://bucket/key.nwb", "C:/a.nwb", "a.nwb")]
     [True, True, False, False]
     """
-    return bool(re.match(r"(?i)(https?|s3|dandi)://|[a-z][\w-]*:\d{6}(?!\d)", text))
+    archive = r"[\w-]*dandi[\w-]*:|[a-z][\w-]+:\d{6}(?=$|[/@])"
+    return bool(re.match(rf"(?i)(https?|s3)://|{archive}", text))
 
 
 def dandi_address(text: str) -> DandiAddress | None:
