@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import pickle
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,20 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.pickles import refuse_programs
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
 
     from nwbdecode.load.signal import Reader
-
-# What hdmf-zarr writes into a column of references, and all that may be in one.
-_HARMLESS = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("hdmf_zarr.utils", "ZarrReference"),
-}
 
 
 def is_zarr(path: str | os.PathLike[str]) -> bool:
@@ -68,7 +58,7 @@ class ZarrFolder:
         """
         self.nwb_version()
         NWBZarrIO = _hdmf_zarr(self.path)
-        _refuse_programs(self.path)
+        refuse_programs(self.path)
         opened = None
         try:
             with warnings.catch_warnings():
@@ -193,66 +183,3 @@ def _bytes(path: str) -> int:
         for folder, _, names in os.walk(path)
         for name in names
     )
-
-
-def _refuse_programs(path: str) -> None:
-    """Refuse a folder whose pickled columns hold more than references into itself.
-
-    hdmf-zarr stores references to objects as pickles, which zarr unpickles:
-    whatever they name would run. They are looked through here first by an
-    unpickler that knows nothing but those references.
-    """
-    for array in _pickled(path):
-        try:
-            for chunk in _chunks(path, array):
-                _only_references(chunk)
-        except NWBDecodeError:
-            raise
-        except Exception as error:
-            raise NWBDecodeError(
-                f"{array!r} in {path!r} is stored as a pickle, and holds more than the references "
-                f"that hdmf-zarr writes ({error}); it could run programs and is not opened. "
-                "Have it exported to HDF5 by someone who trusts it"
-            ) from error
-
-
-def _pickled(path: str) -> Iterator[str]:
-    for folder, _, names in os.walk(path, followlinks=True):
-        if ".zarray" not in names and "zarr.json" not in names:
-            continue
-        name = ".zarray" if ".zarray" in names else "zarr.json"
-        text = Path(folder, name).read_text()
-        if "pickle" in text.lower():
-            yield os.path.relpath(folder, path)
-
-
-def _chunks(path: str, array: str) -> Iterator[bytes]:
-    """Chunks of a pickled array as they are before they are unpickled."""
-    import numcodecs
-
-    folder = Path(path, array)
-    described = json.loads((folder / ".zarray").read_text())
-    filters = described["filters"] or []
-    if [one["id"] for one in filters] != ["pickle"]:
-        raise ValueError(f"filters {[one['id'] for one in filters]}, expected 'pickle' alone")
-    compressor = described["compressor"] and numcodecs.get_codec(described["compressor"])
-    for chunk in sorted(folder.rglob("*")):
-        if chunk.is_file() and not chunk.name.startswith(".z"):
-            held = chunk.read_bytes()
-            yield bytes(compressor.decode(held)) if compressor else held
-
-
-def _only_references(chunk: bytes) -> None:
-    class Careful(pickle.Unpickler):
-        def find_class(self, module: str, name: str) -> Any:
-            if (module, name) not in _HARMLESS:
-                raise ValueError(f"it names {module}.{name}")
-            return super().find_class(module, name)
-
-    held = Careful(io.BytesIO(chunk)).load()
-    for reference in np.ravel(held):
-        # Fields of a compound column come as tuples that hold references among numbers.
-        for part in reference if isinstance(reference, tuple | list) else [reference]:
-            source = part.get("source", ".") if isinstance(part, dict) else "."
-            if source not in (".", None):
-                raise ValueError(f"it points to another folder, {source!r}")
