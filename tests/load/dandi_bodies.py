@@ -42,7 +42,8 @@ class Content:
 
     @property
     def etag(self) -> str:
-        return f'"{self.sha256[:32]}"'
+        status = self.path.stat()
+        return f'"{status.st_size:x}-{status.st_mtime_ns:x}"'
 
 
 @dataclass

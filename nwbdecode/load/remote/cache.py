@@ -131,7 +131,7 @@ class BlockCache:
 
     def held_bytes(self) -> int:
         """Bytes of this file on disk."""
-        return sum(size for _, size, _ in _blocks(self.folder))
+        return sum(size - _CHECKSUM for _, size, _ in _blocks(self.folder))
 
     def _write(self, path: Path, value: bytes) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -148,7 +148,10 @@ class RemoteFile:
         with _lock:
             stream = _streams.get(key)
             # The same file by a fresher signature is asked for by that one.
-            if stream is None or stream.connection.door != self.door:
+            same = stream is not None and (
+                stream.connection.door == self.door and stream.cache.settings == self.settings
+            )
+            if stream is None or not same:
                 stream = Stream(self.name, self.door, self.stated, self.content, self.settings)
                 _streams[key] = stream
             return stream

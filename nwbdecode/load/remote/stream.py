@@ -105,7 +105,11 @@ class Stream:
     def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Have ranges of bytes at hand, each by one request rather than by many small ones."""
         for start, stop in ranges:
-            self._range(start, min(stop, self.size) - start)
+            with self._lock:
+                # remfile guesses from one read how far the next will go; here it is known.
+                self._file._smart_loader_chunk_sequence_length = 1
+                self._range(start, min(stop, self.size) - start)
+                self._file._smart_loader_chunk_sequence_length = 1
 
     def _range(self, start: int, size: int) -> bytes:
         if size <= 0:
