@@ -65,8 +65,8 @@ class DandiServer:
         Whether the store sends ``ETag`` and ``Last-Modified``.
     page : int
         Most items of a page.
-    asked : list of Asked
-        Every request, in order.
+    answered : list of Asked
+        Every request that has ended, in order; `asked` waits for the others.
     """
 
     latency: float = 0.0
@@ -76,7 +76,8 @@ class DandiServer:
     token: str = TOKEN
     dandisets: dict[str, Dandiset] = field(default_factory=dict)
     files: dict[str, Content] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
+    answered: list[Asked] = field(default_factory=list)
+    active: int = 0
     faults: list[Fault] = field(default_factory=list)
     signatures: set[str] = field(default_factory=set)
 
@@ -153,13 +154,22 @@ class DandiServer:
     def fail(self, kind: str, times: int = 1, **options: Any) -> None:
         self.faults.append(Fault(kind, times, **options))
 
+    @property
+    def asked(self) -> list[Asked]:
+        """Every request so far, once none is under way."""
+        until = time.monotonic() + 5
+        while self.active and time.monotonic() < until:
+            time.sleep(0.001)
+        return list(self.answered)
+
     def count(self, host: str = "store") -> tuple[int, int]:
         """Requests and bytes of bodies so far, at the store or the API."""
         mine = [one for one in self.asked if one.host == host]
         return len(mine), sum(one.sent for one in mine)
 
     def forget(self) -> None:
-        self.asked.clear()
+        _ = self.asked
+        self.answered.clear()
 
     def fault(self, where: str, path: str) -> Fault | None:
         with self._lock:
@@ -188,6 +198,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the tests look at `asked`."""
 
     def do_GET(self) -> None:
+        with self.archive._lock:
+            self.archive.active += 1
+        try:
+            self._get()
+        finally:
+            with self.archive._lock:
+                self.archive.active -= 1
+
+    def _get(self) -> None:
         if self.archive.latency:
             time.sleep(self.archive.latency)
         parts = urlsplit(self.path)
@@ -225,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _note(self, status: int, sent: int) -> None:
         parts = urlsplit(self.path)
         get = self.headers.get
-        self.archive.asked.append(
+        self.archive.answered.append(
             Asked(
                 self.role, self.command, parts.path, parts.query, get("Range", ""),
                 get("Authorization", ""), status, sent,

@@ -14,7 +14,7 @@ from pathlib import Path
 from nwbdecode.errors import NWBDecodeError
 
 #: Bytes of a block, the unit of asking and of keeping.
-BLOCK = 128 * 1024
+BLOCK = 64 * 1024
 #: Bytes kept of all streams unless the user says otherwise.
 MOST_BYTES = 10 * 1024**3
 _CHECKSUM = 4
@@ -128,6 +128,10 @@ class BlockCache:
                 return
             self._unchecked = 0
         trim(self.settings)
+
+    def has(self, length: int, number: int) -> bool:
+        """Whether a block is on disk, as far as can be told without reading it."""
+        return self._usable and (self.folder / f"{length}-{number}").exists()
 
     def held_bytes(self) -> int:
         """Bytes of this file on disk."""

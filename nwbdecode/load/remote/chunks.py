@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: Bytes asked for ahead of one read, at most: they must all fit into a stream's memory.
 AHEAD = 32 << 20
 #: Bytes between two ranges that are cheaper to fetch than to ask a second time for.
-_NEAR = 128 << 10
+_NEAR = 64 << 10
 _MOST_CHUNKS = 16_384
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,13 +104,30 @@ class Stream:
             self._file._chunk_indices.clear()
 
     def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Have ranges of bytes at hand, each by one request rather than by many small ones."""
+        """Have ranges of bytes at hand, each by one request rather than by many small ones.
+
+        remfile guesses from the reads before how far the next will go; here it
+        is known, so it is told to ask for what is missing and for nothing beyond.
+        """
         for start, stop in ranges:
-            with self._lock:
-                # remfile guesses from one read how far the next will go; here it is known.
-                self._file._smart_loader_chunk_sequence_length = 1
-                self._range(start, min(stop, self.size) - start)
-                self._file._smart_loader_chunk_sequence_length = 1
+            for low, high in self._missing(start, min(stop, self.size)):
+                with self._lock:
+                    self._file._smart_loader_chunk_sequence_length = 1
+                    self._range(low, high - low)
+                    self._file._smart_loader_chunk_sequence_length = 1
+
+    def _missing(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Runs of whole blocks of a range that are neither in memory nor on disk."""
+        lacking = [
+            number
+            for number in range(start // BLOCK, -(-stop // BLOCK))
+            if number not in self._file._chunks and not self.cache.has(BLOCK, number)
+        ]
+        for _, run in itertools.groupby(enumerate(lacking), lambda pair: pair[1] - pair[0]):
+            numbers = [number for _, number in run]
+            for first in range(0, len(numbers), LONGEST // BLOCK):
+                some = numbers[first : first + LONGEST // BLOCK]
+                yield some[0] * BLOCK, min((some[-1] + 1) * BLOCK, self.size)
 
     def _range(self, start: int, size: int) -> bytes:
         if size <= 0:
