@@ -154,10 +154,12 @@ def _missing(series: TimeSeries, full: bool) -> tuple[float | None, str]:
     n = reader.shape[0]
     if reader.dtype.kind != "f":
         return 0.0, "whole"
-    if full or n <= _MOST_ROWS:
+    # Over a network a look must cost less than from a disk.
+    most = getattr(reader, "probe_rows", _MOST_ROWS)
+    if full or n <= most:
         spans = [(a, min(a + _MOST_ROWS, n)) for a in range(0, n, _MOST_ROWS)]
     else:
-        length = _MOST_ROWS // 16
+        length = most // 16
         spans = [(int(a), int(a) + length) for a in np.linspace(0, n - length, 16)]
     lost = sum(int((~np.isfinite(reader.read(a, b))).any(axis=1).sum()) for a, b in spans)
     seen = sum(b - a for a, b in spans)

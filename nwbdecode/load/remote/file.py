@@ -11,7 +11,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -202,6 +202,8 @@ class RemoteReader(HDF5Reader):
     """
 
     file: RemoteFile = field(kw_only=True)
+    #: Rows that a look at a long series reads.
+    probe_rows: ClassVar[int] = 1 << 15
 
     def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
         """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
@@ -283,7 +285,11 @@ def web(url: str, given: str = "") -> Web:
 
 @atexit.register
 def _close_all() -> None:
-    # HDF5 closes what is left open after Python has gone, and then calls into it.
-    for _, handle in _open.values():
-        handle.close()
+    # HDF5 closes what is left open after Python has gone, and then calls into it. A file
+    # stays open as long as any dataset of it is held, wherever that may be.
+    import h5py
+
     _open.clear()
+    for held in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
+        if h5py.h5f.get_name(held).startswith(b"nwbdecode:"):
+            h5py.File(held).close()

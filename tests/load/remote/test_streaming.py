@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -242,14 +244,17 @@ def test_a_public_bucket_is_read_through_the_endpoint_of_the_environment(
     assert (told["url"], told["file_name"]) == ("s3://bucket/my key+1.nwb", "my key+1.nwb")
 
 
-def test_an_unclosed_recording_does_not_break_the_end_of_a_program(url: str) -> None:
-    import subprocess
-    import sys
-
+@pytest.mark.parametrize(
+    "held",
+    ["opened.nwbfile.acquisition['Raw'].data", "signal.reader.file.handle()['acquisition']"],
+    ids=["dataset", "group of a handle"],
+)
+def test_an_unclosed_recording_does_not_break_the_end_of_a_program(url: str, held: str) -> None:
     code = (
+        "import builtins\n"
         "from nwbdecode import load\n"
         f"opened = load.open({url!r}); signal = opened.signal({RAW!r}); signal.read(0, 10)\n"
-        "held = opened.nwbfile.acquisition['Raw'].data"
+        f"builtins.kept = {held}"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
