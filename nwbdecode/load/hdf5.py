@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError, suggest
+from nwbdecode.load.stored import StoredRows, read_rows
 
 if TYPE_CHECKING:
     import h5py
@@ -28,32 +29,8 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class HDF5Reader:
-    """Rows of one dataset in a local file, without an open handle.
-
-    Parameters
-    ----------
-    path : str
-        Absolute path of the HDF5 file.
-    dataset : str
-        Path of the dataset inside it; one- or two-dimensional.
-    stored_shape : tuple of int
-    stored_dtype : str
-        As numpy writes it, such as ``"<i2"``.
-    """
-
-    path: str
-    dataset: str
-    stored_shape: tuple[int, ...]
-    stored_dtype: str
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.stored_shape[0], self.stored_shape[1] if len(self.stored_shape) > 1 else 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.stored_dtype)
+class HDF5Reader(StoredRows):
+    """Rows of one dataset in a local HDF5 file, without an open handle."""
 
     def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
         """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
@@ -65,22 +42,6 @@ class HDF5Reader:
                 f"could not read samples {start} to {stop} of {self.dataset!r} in {self.path!r}: "
                 f"{error}. The file may have been damaged, moved or replaced since it was opened"
             ) from error
-
-
-def read_rows(data: Any, start: int, stop: int, columns: np.ndarray | None) -> np.ndarray:
-    """Read rows of a one- or two-dimensional dataset, shape (time, channel)."""
-    if data.ndim == 1:
-        block = np.asarray(data[start:stop])[:, None]
-        return block if columns is None else block[:, columns]
-    if columns is None or len(columns) == 0:
-        block = np.asarray(data[start:stop])
-        return block if columns is None else block[:, :0]
-    low, high = int(np.min(columns)), int(np.max(columns)) + 1
-    # HDF5's own point selection is far slower than reading the span and picking in memory.
-    block = np.asarray(data[start:stop, low:high])
-    picked = np.asarray(columns) - low
-    whole = len(picked) == high - low and np.array_equal(picked, np.arange(high - low))
-    return block if whole else block[:, picked]
 
 
 def _handle(path: str) -> h5py.File:

@@ -14,6 +14,7 @@ import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.pickles import refuse_programs
+from nwbdecode.load.stored import StoredRows, read_rows
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
@@ -119,38 +120,12 @@ def _hdmf_zarr(path: str) -> Any:
 
 
 @dataclass(frozen=True)
-class ZarrReader:
-    """Rows of one array in a local Zarr folder.
-
-    Parameters
-    ----------
-    path : str
-        Absolute path of the folder.
-    dataset : str
-        Path of the array inside it; one- or two-dimensional.
-    stored_shape : tuple of int
-    stored_dtype : str
-        As numpy writes it, such as ``"<i2"``.
-    """
-
-    path: str
-    dataset: str
-    stored_shape: tuple[int, ...]
-    stored_dtype: str
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.stored_shape[0], self.stored_shape[1] if len(self.stored_shape) > 1 else 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.stored_dtype)
+class ZarrReader(StoredRows):
+    """Rows of one array in a local Zarr folder."""
 
     def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
         """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
         import zarr
-
-        from nwbdecode.load.hdf5 import read_rows
 
         try:
             # Opening reads a few hundred bytes, and notices a folder that was replaced.

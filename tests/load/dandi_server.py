@@ -38,6 +38,7 @@ class Asked:
     authorization: str
     status: int
     sent: int
+    at: float
 
 
 @dataclass
@@ -160,7 +161,7 @@ class DandiServer:
         until = time.monotonic() + 5
         while self.active and time.monotonic() < until:
             time.sleep(0.001)
-        return list(self.answered)
+        return sorted(self.answered, key=lambda one: one.at)
 
     def count(self, host: str = "store") -> tuple[int, int]:
         """Requests and bytes of bodies so far, at the store or the API."""
@@ -191,6 +192,7 @@ def _server(archive: DandiServer, role: str) -> ThreadingHTTPServer:
 class _Handler(BaseHTTPRequestHandler):
     archive: DandiServer
     role: str
+    began: float
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -198,6 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: the tests look at `asked`."""
 
     def do_GET(self) -> None:
+        self.began = time.monotonic()
         with self.archive._lock:
             self.archive.active += 1
         try:
@@ -247,7 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.archive.answered.append(
             Asked(
                 self.role, self.command, parts.path, parts.query, get("Range", ""),
-                get("Authorization", ""), status, sent,
+                get("Authorization", ""), status, sent, self.began,
             )
         )  # fmt: skip
 

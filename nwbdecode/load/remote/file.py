@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import os
+import sys
 import threading
 import uuid
 import weakref
@@ -17,12 +18,13 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load.hdf5 import HDF5Reader, first_line, read_nwb, read_rows, version_of
+from nwbdecode.load.hdf5 import first_line, read_nwb, version_of
 from nwbdecode.load.remote.cache import CacheSettings
 from nwbdecode.load.remote.chunks import byte_ranges, pieces, stored_bytes
 from nwbdecode.load.remote.dandi import Asset
 from nwbdecode.load.remote.http import Connection, Door, Stated, Web, ignores_ranges
 from nwbdecode.load.remote.stream import Stream
+from nwbdecode.load.stored import StoredRows, read_rows
 
 if TYPE_CHECKING:
     import h5py
@@ -193,7 +195,7 @@ def _content(door: Door, stated: Stated) -> str:
 
 
 @dataclass(frozen=True)
-class RemoteReader(HDF5Reader):
+class RemoteReader(StoredRows):
     """Rows of one dataset of a remote file, without an open handle.
 
     Parameters
@@ -287,9 +289,10 @@ def web(url: str, given: str = "") -> Web:
 def _close_all() -> None:
     # HDF5 closes what is left open after Python has gone, and then calls into it. A file
     # stays open as long as any dataset of it is held, wherever that may be.
-    import h5py
-
     _open.clear()
+    h5py = sys.modules.get("h5py")
+    if h5py is None:
+        return
     for held in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
         if h5py.h5f.get_name(held).startswith(b"nwbdecode:"):
             h5py.File(held).close()

@@ -101,9 +101,11 @@ def retry_after(stated: str | None) -> float | None:
 
 
 def _unreached(host: str, error: Exception) -> NWBDecodeError:
-    reason = re.sub(r"^.*?(?=\[Errno|Failed|timed out|certificate)", "", str(error), flags=re.S)
+    # The error's own text holds the whole address, signature included; its cause does not.
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    said = f": {str(cause).rpartition(': ')[2][:160]}" if cause else ""
     return NWBDecodeError(
-        f"{host} cannot be reached ({type(error).__name__}: {reason[:160]}). "
+        f"{host} cannot be reached ({type(error).__name__}{said}). "
         "Check the address and the network connection; behind a proxy, set HTTPS_PROXY"
     )
 

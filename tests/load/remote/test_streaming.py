@@ -228,8 +228,9 @@ def test_a_truncated_file_is_refused(
 
 
 def test_no_network_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NWBDecodeError, match=r"127\.0\.0\.1:9 cannot be reached .*network"):
-        load.open("http://127.0.0.1:9/session.nwb")
+    with pytest.raises(NWBDecodeError, match=r"127\.0\.0\.1:9 cannot be reached .*network") as told:
+        load.open("http://127.0.0.1:9/session.nwb?X-Amz-Signature=0123abcd")
+    assert "0123abcd" not in str(told.value)
     with pytest.raises(NWBDecodeError, match=r"nowhere\.invalid cannot be reached"):
         load.open("https://nowhere.invalid/session.nwb")
 
@@ -258,3 +259,13 @@ def test_an_unclosed_recording_does_not_break_the_end_of_a_program(url: str, hel
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_an_address_out_of_reach_does_not_break_the_end_of_a_program() -> None:
+    code = (
+        "from nwbdecode import load\n"
+        "try:\n    load.open('http://127.0.0.1:9/x.nwb')\n"
+        "except ValueError:\n    print('told')"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "told\n", "")
