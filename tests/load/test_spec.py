@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load import TargetSpec
-from nwbdecode.load.derive import DERIVATIONS
+from nwbdecode.load.derivations import DERIVATIONS
 
 PARTS = st.text("abcXYZ019_-. é", min_size=1, max_size=8).filter(lambda s: s == s.strip())
 PATHS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
