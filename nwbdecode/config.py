@@ -60,6 +60,14 @@ class DecoderConfig(_Section):
     device: str = "auto"
 
 
+class EpochConfig(_Section):
+    """Which times take part, as for `Source.signal`."""
+
+    only: list[str] = []
+    exclude: list[str] = []
+    keep_invalid: bool = False
+
+
 class EvaluationConfig(_Section):
     """Settings of the folds, the baselines, chance and importance."""
 
@@ -82,6 +90,8 @@ class FitConfig(_Section):
         ``reference``, ``remainder``, ``causal``.
     decoder : DecoderConfig
         ``architecture``, ``window`` (bins), ``decode_at``, ``device``, ...
+    epochs : EpochConfig
+        ``only``, ``exclude`` (tables of intervals, or rows of them) and ``keep_invalid``.
     evaluation : EvaluationConfig
         ``folds``, ``gap`` (s), ``shifts``, ``importance``, ``repeats``, ...
     seed : int, default 0
@@ -100,6 +110,7 @@ class FitConfig(_Section):
     """
 
     features: FeatureConfig = FeatureConfig()
+    epochs: EpochConfig = EpochConfig()
     decoder: DecoderConfig = DecoderConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     seed: NonNegativeInt = 0

@@ -387,11 +387,11 @@ def _block(
     low: int,
     high: int,
 ) -> np.ndarray:
-    """Compute bins [low, high), segment by segment."""
+    """Compute bins [low, high), run by run."""
     parts = []
-    for index in np.unique(bins.segment[low:high]):
-        inside = low + np.flatnonzero(bins.segment[low:high] == index)
-        segment = signal.segments[index]
+    for run in np.unique(bins.runs[low:high]):
+        inside = low + np.flatnonzero(bins.runs[low:high] == run)
+        segment = signal.segments[bins.segment[inside[0]]]
         first, stop = bins.first[inside], bins.stop[inside]
         begin, end = int(first[0]) - transform.before, int(stop[-1]) + transform.after
         wanted = np.arange(begin, end) - segment.start
@@ -434,6 +434,7 @@ def _labelled(
     place = dict(source.get("signal", {}))
     place.update(path=signal.path, object_id=signal.object_id, modality=signal.modality)
     place.update(units=signal.units, rate=signal.rate, start=float(bins.start[0]))
+    place.update(time=[signal.segments[0].start_time, signal.segments[-1].stop_time])
     place.update(stop=float(bins.end[-1]), channels=[_plain(c) for c in signal.channels.index])
     source["signal"] = place
     squared = signal.units if recipe["step"] == "traces" else f"{signal.units}^2"
@@ -443,7 +444,7 @@ def _labelled(
             "time": ("time", bins.center, {"units": "seconds"}),
             "bin_start": ("time", bins.start),
             "bin_end": ("time", bins.end),
-            "segment": ("time", bins.segment),
+            "segment": ("time", bins.runs),
             "frequency": ("frequency", np.asarray(rows), {"units": "Hz"}),
             "channel": signal.channels.index.to_numpy(),
             **known,

@@ -48,6 +48,8 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
     facts = [signal.path, signal.object_id, signal.columns.tolist(), signal.conversion.tolist()]
     facts += [signal.offset, [(s.start, s.stop, s.start_time, s.rate) for s in signal.segments]]
     facts += [_REVISION, BLOCK, signal.reader.dtype.str]
+    if signal.only is not None:
+        facts.append(signal.only)
     groups = reference_groups(signal.channels, recipe.get("reference", "none"))
     facts.append([rows.tolist() for rows in groups])
     digest.update(json.dumps(facts).encode())

@@ -45,7 +45,9 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
         "source": source,
         "signals": [_signal(path, s, full) for path, s in listed.signals.items()],
         "targets": [
-            column_entry(path, item) if isinstance(item, Column) else _target(path, item, listed, full)
+            column_entry(path, item)
+            if isinstance(item, Column)
+            else _target(path, item, listed, full)
             for path, item in listed.targets.items()
             if getattr(item, "listed", True)
         ],

@@ -306,9 +306,7 @@ def _ramp(
     count = np.maximum(np.ceil(length / step - 1e-9).astype(int), 1)
     which = np.repeat(np.arange(len(time)), count)
     passed = (np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)) * step
-    made = _sampled(
-        rows, time[which] + passed, passed, name, "seconds", [most + step, 0.0], step
-    )
+    made = _sampled(rows, time[which] + passed, passed, name, "seconds", [most + step, 0.0], step)
     return made
 
 

@@ -34,10 +34,37 @@ _SI: dict[str, tuple[str, float]] = {
     for spelled in names.split()
 }
 _UNITLESS = frozenset(
-    "n/a,n.a.,na,none,unknown,undefined,a.u.,au,arbitrary,unitless,dimensionless,1,bool,boolean,"
-    "index,id,code,label,state,class,category,int,integer,logical,binary,flag,ttl,no unit,-".split(
-        ","
-    )
+    [
+        "n/a",
+        "n.a.",
+        "na",
+        "none",
+        "unknown",
+        "undefined",
+        "a.u.",
+        "au",
+        "arbitrary",
+        "unitless",
+        "dimensionless",
+        "1",
+        "bool",
+        "boolean",
+        "index",
+        "id",
+        "code",
+        "label",
+        "state",
+        "class",
+        "category",
+        "int",
+        "integer",
+        "logical",
+        "binary",
+        "flag",
+        "ttl",
+        "no unit",
+        "-",
+    ]
 ) | {""}
 _COMPASS = re.compile(
     r"head[ _-]?(direction|angle)|(?<![a-z])(hd|heading|yaw|azimuth|compass)(?![a-z])",

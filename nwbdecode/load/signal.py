@@ -105,6 +105,9 @@ class Signal:
     timestamps : Reader, optional
         Stored time of every sample, shape (time, 1), where the source has
         them; then `times` is exact and `segments` is their summary.
+    only : tuple of (start, stop), optional
+        Seconds: bins are made inside one of these times alone. All samples of
+        the segments may still be read for them.
     """
 
     reader: Reader
@@ -119,6 +122,7 @@ class Signal:
     object_id: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
     timestamps: Reader | None = None
+    only: tuple[tuple[float, float], ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.segments:
@@ -303,6 +307,8 @@ class Signal:
         if "location" in self.channels:
             places = sorted({str(place) for place in self.channels["location"]})
             lines.append(f"  location: {', '.join(places[:6])}")
+        notes = self.source.get("signal", {}).get("epochs", {}).get("notes", [])
+        lines += [f"  {note}" for note in notes]
         return "\n".join(lines)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load.electrodes import text
 from nwbdecode.load.derive import wrap
+from nwbdecode.load.electrodes import text
 from nwbdecode.load.kinds import turn_unit, values_kind
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: What callers may ask for: one target, several, or names for them.
 Asked = str | TargetSpec | Iterable[str | TargetSpec] | Mapping[str, str | TargetSpec]
 
+
 def specs(asked: Asked, kinds: Mapping[str, str] | None = None) -> list[TargetSpec]:
     """Read what the user asked for into specifications with distinct names.
 

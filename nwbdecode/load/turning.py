@@ -10,10 +10,10 @@ from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.derive import (
     MAX_GAP,
     check_settings,
-    longest_loss,
-    longest_span,
     head_direction,
     labelled,
+    longest_loss,
+    longest_span,
     need_plane,
     odd,
     smooth,
