@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nwbdecode.decoding import Decoding
 from nwbdecode.errors import NWBDecodeError, suggest
@@ -93,7 +93,7 @@ def fit(
     if not targets:
         there = [entry["path"] for entry in opened.catalog()["targets"]]
         raise NWBDecodeError(f"no target was given; name at least one. {suggest('', there)}")
-    read = targets if _already_read(targets) else opened.targets(cast("Asked", targets))
+    read = _read_targets(opened, targets)
     power = _features(taken, settings, progress=progress)
     decoding = _cross_validated(settings, power, align(read, power), progress=progress)
     span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
@@ -318,8 +318,10 @@ def with_epochs(
     return settings.changed(given) if given else settings
 
 
-def _already_read(targets: Any) -> bool:
-    return isinstance(targets, Mapping) and all(hasattr(t, "dims") for t in targets.values())
+def _read_targets(opened: Source, targets: Any) -> Mapping[str, xr.DataArray]:
+    if isinstance(targets, Mapping) and all(hasattr(t, "dims") for t in targets.values()):
+        return targets
+    return opened.targets(targets)
 
 
 def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.DataArray:

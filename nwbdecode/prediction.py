@@ -156,15 +156,12 @@ def _meets_training(result: Decoding, source: Source, choice: Choice) -> bool:
 
     path = choice.signal or result.source["signal"]["path"]
     signal = source.signal(path, time=choice.time, **choice.epochs)
-    center = make_bins(signal, float(result.recipe["features"]["bin"])).center
-    trained, gap = result.time, float(result.folds["gap"].max())
-    after = np.clip(np.searchsorted(trained, center), 1, max(len(trained) - 1, 1))
-    near = np.minimum(
-        np.abs(center - trained[after - 1]),
-        np.abs(center - trained[np.minimum(after, len(trained) - 1)]),
-    )
     width = float(result.recipe["features"]["bin"])
-    return bool(near.min() - width < gap - 1e-9)
+    center, trained = make_bins(signal, width).center, result.time
+    after = np.searchsorted(trained, center).clip(max=len(trained) - 1)
+    beside = np.stack([trained[np.maximum(after - 1, 0)], trained[after]])
+    nearest = float(np.abs(beside - center).min())
+    return nearest - width < float(result.folds["gap"].max()) - 1e-9
 
 
 def _out_of_fold(result: Decoding, source: Source, choice: Choice, *, progress: bool) -> Decoding:

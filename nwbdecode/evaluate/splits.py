@@ -112,7 +112,7 @@ class PurgedKFold:
         """
         start, end = power["bin_start"].to_numpy(), power["bin_end"].to_numpy()
         gap = self._gap(power, targets, window)
-        trials = self.trials
+        trials: Sequence[int] | np.ndarray | None = self.trials
         if trials is None and "trial" in targets.coords:
             trials = targets["trial"].to_numpy()
         edges = self._edges(len(start), trials)

@@ -122,6 +122,13 @@ def _inside(bins: Bins, signal: Signal) -> Bins:
         )
     pair = which[kept] * (int(bins.segment.max()) + 1) + bins.segment[kept]
     fresh = np.append(False, np.diff(pair) != 0)
-    picked = (part[kept] for part in (bins.first, bins.stop, bins.segment))
-    timed = (part[kept] for part in (bins.center, bins.start, bins.end))
-    return Bins(*picked, *timed, bins.width, np.cumsum(fresh))
+    return Bins(
+        first=bins.first[kept],
+        stop=bins.stop[kept],
+        segment=bins.segment[kept],
+        center=bins.center[kept],
+        start=bins.start[kept],
+        end=bins.end[kept],
+        width=bins.width,
+        run=np.cumsum(fresh),
+    )

@@ -45,9 +45,7 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
         "source": source,
         "signals": [_signal(path, s, full) for path, s in listed.signals.items()],
         "targets": [
-            column_entry(path, item)
-            if isinstance(item, Column)
-            else _target(path, item, listed, full)
+            _described(path, item, listed, full)
             for path, item in listed.targets.items()
             if getattr(item, "listed", True)
         ],
@@ -119,6 +117,12 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         "locations": sorted(set(map(str, places))),
         "bytes": int(np.prod(shape)) * _itemsize(entry["dtype"]),
     }
+
+
+def _described(path: str, item: Any, listed: Index, full: bool) -> dict[str, Any]:
+    if isinstance(item, Column):
+        return column_entry(path, item)
+    return _target(path, item, listed, full)
 
 
 def _target(path: str, series: TimeSeries, listed: Index, full: bool) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def _cells(
                 f"{path!r} has shape {shape}: {one!r} is no index below {size}, nor '*'"
             )
         axes.append(list(range(size)) if at is None else [at])
-    places = [(a, b) for a in axes[0] for b in axes[1]]
+    places: list[tuple[int, ...]] = [(a, b) for a in axes[0] for b in axes[1]]
     single = [len(axis) == 1 for axis in axes]
     labels = [
         ",".join(str(i) for i, alone in zip(place, single, strict=True) if not alone)

@@ -248,7 +248,8 @@ def velocity_of(
     velocity = np.full_like(values, np.nan)
     samples = window // 2 + int(4 * sigma + 0.5) + 1 + further
     reach, filled = samples * step, 0.0
-    for run in tracked_runs(np.isfinite(values).all(axis=1), time, max_gap, step):
+    good = np.asarray(np.isfinite(values).all(axis=1))
+    for run in tracked_runs(good, time, max_gap, step):
         span = slice(run[0], run[-1] + 1)
         whole = np.stack([np.interp(time[span], time[run], v) for v in values[run].T], axis=1)
         filled = max(filled, longest_loss(run, time))

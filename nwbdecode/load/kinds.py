@@ -33,39 +33,14 @@ _SI: dict[str, tuple[str, float]] = {
     )
     for spelled in names.split()
 }
+# What stands for a unit where there is none.
 _UNITLESS = frozenset(
-    [
-        "n/a",
-        "n.a.",
-        "na",
-        "none",
-        "unknown",
-        "undefined",
-        "a.u.",
-        "au",
-        "arbitrary",
-        "unitless",
-        "dimensionless",
-        "1",
-        "bool",
-        "boolean",
-        "index",
-        "id",
-        "code",
-        "label",
-        "state",
-        "class",
-        "category",
-        "int",
-        "integer",
-        "logical",
-        "binary",
-        "flag",
-        "ttl",
-        "no unit",
-        "-",
-    ]
-) | {""}
+    (
+        "", "n/a", "n.a.", "na", "none", "unknown", "undefined", "a.u.", "au", "arbitrary",
+        "unitless", "dimensionless", "1", "bool", "boolean", "index", "id", "code", "label", "state",
+        "class", "category", "int", "integer", "logical", "binary", "flag", "ttl", "-",
+    )
+)  # fmt: skip
 _COMPASS = re.compile(
     r"head[ _-]?(direction|angle)|(?<![a-z])(hd|heading|yaw|azimuth|compass)(?![a-z])",
     re.IGNORECASE,
