@@ -37,8 +37,8 @@ _SI: dict[str, tuple[str, float]] = {
 _UNITLESS = frozenset(
     (
         "", "n/a", "n.a.", "na", "none", "unknown", "undefined", "a.u.", "au", "arbitrary",
-        "unitless", "dimensionless", "1", "bool", "boolean", "index", "id", "code", "label", "state",
-        "class", "category", "int", "integer", "logical", "binary", "flag", "ttl", "-",
+        "unitless", "dimensionless", "1", "bool", "boolean", "index", "id", "code", "label",
+        "state", "class", "category", "int", "integer", "logical", "binary", "flag", "ttl", "-",
     )
 )  # fmt: skip
 _COMPASS = re.compile(
