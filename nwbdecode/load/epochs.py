@@ -132,7 +132,8 @@ def _quoted(texts: Sequence[str]) -> str:
 def _several(texts: str | Iterable[str] | None) -> list[str]:
     if texts is None:
         return []
-    listed = [texts] if isinstance(texts, str) else list(texts)
+    several = isinstance(texts, Iterable) and not isinstance(texts, str)
+    listed = list(texts) if several else [texts]
     for text in listed:
         if not isinstance(text, str):
             raise NWBDecodeError(

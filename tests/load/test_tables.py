@@ -121,7 +121,7 @@ def test_real_trials_without_stop_times_say_what_to_do(real_data: Path) -> None:
         kinds = file["intervals/trials/type"][:].astype(str)
         cue = file["intervals/trials/pole_in_time"][:]
     with load.open(path) as opened:
-        with pytest.raises(NWBDecodeError, match="178 rows.*window"):
+        with pytest.raises(NWBDecodeError, match=r"178 rows.*window"):
             opened.targets("trials/type")
         with pytest.raises(NWBDecodeError, match="relative=1"):
             opened.targets("trials/type,trials/pole_in_time:window")
@@ -177,7 +177,7 @@ def test_an_events_table_gives_states_windows_and_rates() -> None:
     np.testing.assert_array_equal(_at(made["n"], [1.05, 1.2, 6.05, 6.2]), [1, 0, 1, np.nan])
     assert float(made["since"].sel(time=2.5, method="nearest")) == pytest.approx(0.5)
     assert float(made["rate"].max()) > 1.5
-    with pytest.raises(NWBDecodeError, match="no duration.*:near"):
+    with pytest.raises(NWBDecodeError, match=r"no duration.*:near"):
         opened.targets("licks")
 
 
@@ -346,7 +346,9 @@ def test_a_column_of_a_large_array_is_read_without_the_rest(tmp_path: Path) -> N
     nwbfile.add_acquisition(
         pynwb.TimeSeries(
             name="pose", unit="m", rate=100.0,
-            data=pynwb.H5DataIO(shape=(100_000, 100, 100), dtype=np.dtype("f8"), chunks=(10_000, 1, 1)),
+            data=pynwb.H5DataIO(
+                shape=(100_000, 100, 100), dtype=np.dtype("f8"), chunks=(10_000, 1, 1)
+            ),
         )
     )  # fmt: skip
     with pynwb.NWBHDF5IO(path=str(path), mode="w") as io:
@@ -386,7 +388,7 @@ def test_intervals_have_no_speed_and_movies_are_no_targets(trials: Path) -> None
     )
     assert load.open(nwbfile).catalog()["targets"] == []
     with load.open(trials) as opened:
-        with pytest.raises(NWBDecodeError, match="speed needs a series.*'near'"):
+        with pytest.raises(NWBDecodeError, match=r"speed needs a series.*'near'"):
             opened.targets("trials/contrast:speed")
         with pytest.raises(NWBDecodeError, match="no columns to pick"):
             opened.targets("trials/choice[0]")
