@@ -126,7 +126,8 @@ def values_of(column: Column) -> np.ndarray:
     table, name = column.table, column.name
     if _type(table) in _BARE_EVENTS:
         codes = np.asarray(table.data[:])
-        labels = getattr(table, "labels", None)
+        # Read by the schema in the file alone, the attribute of a dataset bears both names.
+        labels = getattr(table, "labels", getattr(table, "data__labels", None))
         if labels is None:
             return codes
         return np.array([text(labels[int(code)]) for code in codes], dtype=object)

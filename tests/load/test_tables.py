@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pynwb
 import pytest
+from hdmf.common import DynamicTable
 from pynwb.behavior import (
     BehavioralEpochs,
     BehavioralEvents,
@@ -19,6 +20,7 @@ from pynwb.behavior import (
 from pynwb.epoch import TimeIntervals
 from pynwb.image import ImageSeries, IndexSeries
 from pynwb.misc import AnnotationSeries, IntervalSeries
+from pynwb.spec import NWBAttributeSpec, NWBDatasetSpec, NWBGroupSpec, NWBNamespaceBuilder
 
 from nwbdecode import load
 from nwbdecode.errors import NWBDecodeError
@@ -193,6 +195,52 @@ def test_tables_of_ndx_events_are_read_alike(tmp_path: Path) -> None:
         target = opened.targets("acquisition/stimuli/kind")["kind"]
     assert target.attrs["classes"] == ["circle", "square"]
     np.testing.assert_array_equal(_at(target, [0.5, 1.5, 3, 9]), [np.nan, 0, 1, 0])
+
+
+def test_events_that_are_no_table_are_read_by_the_schema_in_their_file(tmp_path: Path) -> None:
+    """As ndx-events 0.2 wrote them, without its package."""
+    group = NWBGroupSpec(
+        neurodata_type_def="LabeledEvents", neurodata_type_inc="NWBDataInterface", doc="events",
+        datasets=[
+            NWBDatasetSpec(name="timestamps", dtype="float64", shape=[None], doc="s"),
+            NWBDatasetSpec(
+                name="data", dtype="uint8", shape=[None], doc="codes",
+                attributes=[NWBAttributeSpec(name="labels", dtype="text", shape=[None], doc="l")],
+            ),
+        ],
+    )  # fmt: skip
+    namespace = NWBNamespaceBuilder(
+        doc="events", name="labeled-events", version="0.1.0", author="a", contact="a@b.c"
+    )
+    namespace.include_type("NWBDataInterface", namespace="core")
+    namespace.add_spec("labeled.extensions.yaml", group)
+    namespace.export("labeled.namespace.yaml", outdir=str(tmp_path))
+    pynwb.load_namespaces(str(tmp_path / "labeled.namespace.yaml"))
+    made = pynwb.get_class("LabeledEvents", "labeled-events")(
+        name="ttl", timestamps=[1.0, 2.0, 4.0], data=np.uint8([0, 1, 0]), data__labels=["on", "off"]
+    )
+    nwbfile = recordings.session()
+    nwbfile.add_acquisition(made)
+    with load.open(recordings.save(nwbfile, tmp_path)) as opened:
+        made = opened.targets(["ttl/data", "n=ttl:near(stop=0.2)"])
+        listed = [entry["path"] for entry in opened.catalog()["targets"]]
+    assert listed == ["acquisition/ttl", "acquisition/ttl/data"]
+    assert made["data"].attrs["classes"] == ["off", "on"]
+    np.testing.assert_array_equal(_at(made["data"], [0, 1.5, 3, 9]), [np.nan, 1, 0, 1])
+    np.testing.assert_array_equal(_at(made["n"], [1.1, 1.5, 4.1]), [1, 0, 1])
+
+
+def test_a_table_of_event_types_gives_their_labels() -> None:
+    table = DynamicTable(name="annotated", description="by type")
+    table.add_column(name="label", description="type")
+    table.add_column(name="event_times", description="s", index=True)
+    table.add_row(label="left", event_times=[1.0, 3.0])
+    table.add_row(label="right", event_times=[2.0])
+    nwbfile = recordings.session()
+    nwbfile.create_processing_module(name="behavior", description="d").add(table)
+    target = load.open(nwbfile).targets("annotated/label")["label"]
+    assert target.attrs["classes"] == ["left", "right"]
+    np.testing.assert_array_equal(_at(target, [0.5, 1.5, 2.5, 9]), [np.nan, 0, 1, 0])
 
 
 def test_an_interval_series_is_on_or_off() -> None:
