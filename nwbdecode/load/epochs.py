@@ -132,8 +132,9 @@ def _quoted(texts: Sequence[str]) -> str:
 def _several(texts: str | Iterable[str] | None) -> list[str]:
     if texts is None:
         return []
-    several = isinstance(texts, Iterable) and not isinstance(texts, str)
-    listed = list(texts) if several else [texts]
+    listed: list[Any] = [texts]
+    if isinstance(texts, Iterable) and not isinstance(texts, str):
+        listed = list(texts)
     for text in listed:
         if not isinstance(text, str):
             raise NWBDecodeError(
