@@ -30,15 +30,10 @@ def simulated(path: Path, *, seed: int = 0, duration: float = 60.0) -> Path:
     return write_ca1(path, duration=duration, rate=1000.0, n_channels=4, seed=seed, progress=False)
 
 
-def with_trials(path: Path, *, artifact: float = 0.0, seconds: int = 150) -> Path:
-    """A file: noise whose size follows the choice of a trial, trials of 2 s every 3 s.
-
-    From 60 to 75 s there is stimulation, which can leave an artifact.
-    """
-    rng = np.random.default_rng(1)
+def _with_electrode(identifier: str) -> NWBFile:
     nwbfile = NWBFile(
-        session_description="choices",
-        identifier="trials",
+        session_description="noise",
+        identifier=identifier,
         session_start_time=datetime(2026, 1, 1, tzinfo=UTC),
     )
     device = nwbfile.create_device(name="probe")
@@ -46,6 +41,28 @@ def with_trials(path: Path, *, artifact: float = 0.0, seconds: int = 150) -> Pat
         name="shank", description="one", location="CA1", device=device
     )
     nwbfile.add_electrode(location="CA1", group=group)
+    return nwbfile
+
+
+def _record(nwbfile: NWBFile, samples: np.ndarray) -> None:
+    nwbfile.add_acquisition(
+        ElectricalSeries(
+            name="ElectricalSeries",
+            data=samples.astype(np.float32)[:, None],
+            electrodes=nwbfile.create_electrode_table_region(region=[0], description="all"),
+            rate=250.0,
+            starting_time=0.0,
+        )
+    )
+
+
+def with_trials(path: Path, *, artifact: float = 0.0, seconds: int = 150) -> Path:
+    """A file: noise whose size follows the choice of a trial, trials of 2 s every 3 s.
+
+    From 60 to 75 s there is stimulation, which can leave an artifact.
+    """
+    rng = np.random.default_rng(1)
+    nwbfile = _with_electrode("trials")
     samples = rng.normal(size=seconds * 250)
     nwbfile.add_trial_column(name="choice", description="side")
     nwbfile.add_trial_column(name="effort", description="from 0 to 1")
@@ -62,15 +79,7 @@ def with_trials(path: Path, *, artifact: float = 0.0, seconds: int = 150) -> Pat
     nwbfile.add_epoch(start_time=60.0, stop_time=75.0, label="stimulation")
     nwbfile.add_epoch(start_time=75.0, stop_time=float(seconds), label="task")
     samples[60 * 250 : 75 * 250] += artifact
-    nwbfile.add_acquisition(
-        ElectricalSeries(
-            name="ElectricalSeries",
-            data=samples.astype(np.float32)[:, None],
-            electrodes=nwbfile.create_electrode_table_region(region=[0], description="all"),
-            rate=250.0,
-            starting_time=0.0,
-        )
-    )
+    _record(nwbfile, samples)
     with NWBHDF5IO(path=str(path), mode="w") as io:
         io.write(nwbfile)
     return path
@@ -79,27 +88,10 @@ def with_trials(path: Path, *, artifact: float = 0.0, seconds: int = 150) -> Pat
 def with_tone(identifier: str, labels: list[str], *, tone: bool = True) -> NWBFile:
     """A session in memory: noise whose size follows a tone, and the tone's labels."""
     rng = np.random.default_rng(len(labels))
-    nwbfile = NWBFile(
-        session_description="noise",
-        identifier=identifier,
-        session_start_time=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    device = nwbfile.create_device(name="probe")
-    group = nwbfile.create_electrode_group(
-        name="shank", description="one", location="CA1", device=device
-    )
-    nwbfile.add_electrode(location="CA1", group=group)
+    nwbfile = _with_electrode(identifier)
     played = np.arange(600) // 10 % len(labels)
     samples = rng.normal(size=15_000) * np.repeat(1 + 3.0 * played, 25)
-    nwbfile.add_acquisition(
-        ElectricalSeries(
-            name="ElectricalSeries",
-            data=samples.astype(np.float32)[:, None],
-            electrodes=nwbfile.create_electrode_table_region(region=[0], description="all"),
-            rate=250.0,
-            starting_time=0.0,
-        )
-    )
+    _record(nwbfile, samples)
     if tone:
         nwbfile.add_stimulus(
             TimeSeries(

@@ -40,10 +40,8 @@ def acceleration(
 
     Parameters
     ----------
-    position : xarray.DataArray, dims (time, component) or (time,)
-        NaN where lost.
-    median, gaussian, max_gap : float
-        As in `speed`.
+    position, median, gaussian, max_gap
+        As for `speed`.
 
     Returns
     -------

@@ -18,10 +18,9 @@ def test_the_examples_on_targets_run() -> None:
     nwbfile = recordings.ephys()
     nwbfile.add_trial_column(name="choice", description="side")
     nwbfile.add_trial_column(name="block", description="of trials")
-    for start, choice in ((2.0, "left"), (5.0, "right"), (8.0, "left"), (11.0, "right")):
-        nwbfile.add_trial(
-            start_time=start, stop_time=start + 2, choice=choice, block=int(start > 6)
-        )
+    for row, choice in enumerate(("left", "right", "left", "right")):
+        start = 2.0 + 3 * row
+        nwbfile.add_trial(start_time=start, stop_time=start + 2, choice=choice, block=row // 2)
     page = str(ROOT / "docs" / "targets.md")
     failed, tried = doctest.testfile(
         page, module_relative=False, globs={"source": load.open(nwbfile)},
