@@ -91,6 +91,17 @@ def test_between_trials_nothing_is_known(recording: Path) -> None:
     assert truth.attrs["missing"] == pytest.approx(1 / 3, abs=0.01)
 
 
+def test_folds_of_a_target_without_trials_cut_none_of_those_that_are_kept(recording) -> None:
+    source = nd.open(recording)
+    window = nd.RidgeDecoder(window=4).window_
+    for only, cut in (("trials", False), ("epochs[label == 'task']", True)):
+        power = _power(source.signal(only=only))
+        aligned = nd.align(source.targets("trials:rate"), power)
+        edges = [fold.start for fold in nd.PurgedKFold(4).split(power, aligned, window)][1:]
+        inside = [0.05 < edge % 3 < 1.9 for edge in edges]
+        assert any(inside) == cut
+
+
 def test_predict_and_importance_find_the_same_times_again(decoded, recording) -> None:
     again = nd.predict(decoded, recording, progress=False)
     assert again.recipe["prediction"]["use"] == "out-of-fold"

@@ -44,8 +44,9 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
     xarray.Dataset
         The targets on ``power.time``, float32. ``attrs["missing"]`` is the share
         of bins without a value, ``attrs["support"]`` the seconds [before, after]
-        a bin's center that its value depends on. Where targets have trials, the
-        coordinate ``trial`` numbers the stretches that no fold may cut, -1 for none.
+        a bin's center that its value depends on. Where targets have trials, or
+        the signal keeps trials alone, the coordinate ``trial`` numbers the stretches that
+        no fold may cut, -1 for none.
 
     Raises
     ------
@@ -98,20 +99,26 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
         )
     shared = {n: power[n].variable for n in ("time", "bin_start", "bin_end", "segment")}
     made = xr.Dataset(held, coords=shared)
-    trial = _trials(list(targets.values()), power["time"].to_numpy())
+    trial = _trials(list(targets.values()), power)
     return made if trial is None else made.assign_coords(trial=("time", trial))
 
 
-def _trials(targets: list[xr.DataArray], center: np.ndarray) -> np.ndarray | None:
+def _trials(targets: list[xr.DataArray], power: xr.DataArray) -> np.ndarray | None:
     """Number the stretches of bins that lie in one trial of any target; None without trials."""
-    held = [target for target in targets if "trial" in target.coords]
+    center, held = power["time"].to_numpy(), []
+    chosen = power.attrs.get("source", {}).get("signal", {}).get("epochs", {})
+    if chosen.get("uncut"):
+        # The signal keeps trials alone: each is a run of bins.
+        held.append(power["segment"].to_numpy())
+    for target in targets:
+        if "trial" in target.coords:
+            at = np.searchsorted(target["time"].to_numpy(), center, side="right") - 1
+            held.append(np.where(at >= 0, target["trial"].to_numpy()[np.maximum(at, 0)], -1))
     if not held:
         return None
     together = np.zeros(max(len(center) - 1, 0), dtype=bool)
     inside = np.zeros(len(center), dtype=bool)
-    for target in held:
-        at = np.searchsorted(target["time"].to_numpy(), center, side="right") - 1
-        trial = np.where(at >= 0, target["trial"].to_numpy()[np.maximum(at, 0)], -1)
+    for trial in held:
         together |= (trial[1:] == trial[:-1]) & (trial[1:] >= 0)
         inside |= trial >= 0
     number = np.append(0, np.cumsum(~together))

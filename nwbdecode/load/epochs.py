@@ -21,6 +21,7 @@ Spans = tuple[tuple[float, float], ...]
 
 _CHOICE = re.compile(r"\s*(?P<table>[^\[\]]+?)\s*(?:\[(?P<condition>.*)\]\s*)?", re.DOTALL)
 _INVALID = "intervals/invalid_times"
+_TRIALS = "intervals/trials"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Epochs:
         Seconds that nothing may read; sorted, without overlaps.
     asked : mapping
         ``only``, ``exclude`` (lists of text) and ``keep_invalid``: enough to find
-        the same times in the same file again.
+        the same times in the same file again; and ``uncut``, whether what is kept are
+        trials, which no fold may cut.
     notes : tuple of str
         What was left out, for the user to read.
     """
@@ -110,7 +112,12 @@ def epochs_of(
         if invalid:
             notes.append(f"{_measured(_merged(invalid))} of 'invalid_times' are excluded")
             left_out += invalid
-    asked = {"only": wanted, "exclude": unwanted, "keep_invalid": bool(keep_invalid)}
+    asked = {
+        "only": wanted,
+        "exclude": unwanted,
+        "keep_invalid": bool(keep_invalid),
+        "uncut": any(_named(text, listed) == _TRIALS for text in wanted),
+    }
     return Epochs(kept, _merged(left_out), asked, tuple(notes))
 
 
@@ -146,19 +153,13 @@ def _several(texts: str | Iterable[str] | None) -> list[str]:
 
 def _rows(text: str, listed: Index) -> tuple[list[tuple[float, float]], list[bool]]:
     """Start and stop of the rows that fit, and whether the stop is another row's start."""
-    found = _CHOICE.fullmatch(text)
-    if found is None:
-        raise NWBDecodeError(
-            f"cannot read the epochs {text!r}; expected TABLE or TABLE[CONDITION], such as "
-            "\"epochs[label == 'run']\""
-        )
-    path = _table(found["table"], listed)
+    path, condition = _named(text, listed), _parts(text)[1]
     start, stop, _ = times_of(listed.tables[path])
     if not len(start):
         raise NWBDecodeError(f"the table {path!r} has no rows")
     rows = np.arange(len(start))
-    if found["condition"] is not None:
-        rows = matching(found["condition"], frame_of(listed.tables[path]), what="row")
+    if condition is not None:
+        rows = matching(condition, frame_of(listed.tables[path]), what="row")
     rows = rows[np.isfinite(start[rows])]
     following = np.sort(start[np.isfinite(start)])
     following = np.append(following, np.inf)
@@ -173,6 +174,22 @@ def _rows(text: str, listed: Index) -> tuple[list[tuple[float, float]], list[boo
     if not spans:
         raise NWBDecodeError(f"no row of {text!r} has a stop time after its start")
     return spans, open_ended
+
+
+def _parts(text: str) -> tuple[str, str | None]:
+    """Table and condition of a choice."""
+    found = _CHOICE.fullmatch(text)
+    if found is None:
+        raise NWBDecodeError(
+            f"cannot read the epochs {text!r}; expected TABLE or TABLE[CONDITION], such as "
+            "\"epochs[label == 'run']\""
+        )
+    return found["table"], found["condition"]
+
+
+def _named(text: str, listed: Index) -> str:
+    """Path of the table that a choice names."""
+    return _table(_parts(text)[0], listed)
 
 
 def _table(name: str, listed: Index) -> str:
