@@ -13,7 +13,7 @@ from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load import clock, neural
 from nwbdecode.load.columns import components, sample_of
 from nwbdecode.load.electrodes import channel_table
-from nwbdecode.load.kinds import series_kind, si_unit
+from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
 from nwbdecode.load.offered import column_entry, interval_entry, series_derivations
 from nwbdecode.load.series import Index, shape_of
 from nwbdecode.load.tables import Column
@@ -134,7 +134,10 @@ def _target(path: str, series: TimeSeries, listed: Index, full: bool) -> dict[st
     columns = int(np.prod(shape[1:]))
     kind, reason = "linear", ""
     if usable:
-        kind, reason = series_kind(series, sample_of(series), columns)
+        # What lies far away is read only where it decides.
+        dtype = np.dtype(entry["dtype"])
+        values = sample_of(series) if decided_by_values(series) else np.empty(0, dtype)
+        kind, reason = series_kind(series, values, columns)
     unit, _ = si_unit(series)
     missing, read = _missing(series, full) if usable and len(shape) < 3 else (None, "whole")
     flat = len(shape) == 2 and columns > 1

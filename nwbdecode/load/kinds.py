@@ -88,6 +88,11 @@ def series_kind(series: TimeSeries, values: np.ndarray, columns: int) -> tuple[s
     return values_kind(values)
 
 
+def decided_by_values(series: TimeSeries) -> bool:
+    """Whether a series' values must be looked at to tell its kind, as no unit does."""
+    return _no_unit(si_unit(series)[0]) or bool(_COMPASS.search(series.name))
+
+
 def values_kind(values: np.ndarray) -> tuple[str, str]:
     """Infer a kind from values alone, where no unit says what they measure.
 

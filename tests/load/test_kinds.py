@@ -55,6 +55,25 @@ def test_a_kind_is_inferred_for_a_reason(fields, kind: str, reason: str) -> None
     assert target.attrs["kind_reason"] in announced(target)
 
 
+def test_the_catalog_infers_as_reading_does() -> None:
+    nwbfile = recordings.session()
+    for name, data, unit in (
+        ("codes", CODES, "a.u."),
+        ("volts", CODES, "V"),
+        ("yaw", np.linspace(0, 6, 50), "a.u."),
+        ("flag", (CODES > 0).astype(float), "n/a"),
+        ("name", np.array(["a", "b"] * 9), "n/a"),
+        ("turned", np.linspace(0, 350, 50), "deg"),
+        ("long", np.arange(200_000) // 50_000, "a.u."),
+    ):
+        nwbfile.add_acquisition(pynwb.TimeSeries(name=name, data=data, unit=unit, rate=10.0))
+    opened = load.open(nwbfile)
+    for entry in opened.catalog()["targets"]:
+        (target,) = opened.targets(entry["path"]).values()
+        for part in ("kind", "kind_reason", "units"):
+            assert entry[part] == target.attrs[part], entry["path"]
+
+
 def test_a_position_named_by_pynwbs_default_unit_can_be_a_direction() -> None:
     nwbfile = recordings.session()
     yaw = SpatialSeries(name="yaw", data=np.linspace(0, 350, 50), rate=10.0, reference_frame="n")
