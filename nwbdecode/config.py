@@ -33,15 +33,17 @@ class _Section(BaseModel):
 
 
 class FeatureConfig(_Section):
-    """Settings of `nwbdecode.wavelet_power`; None leaves the choice to it."""
+    """Settings of `nwbdecode.wavelet_power`; None leaves the choice to the modality."""
 
     bin: PositiveFloat | None = None
     lowest: PositiveFloat | None = None
     highest: PositiveFloat | None = None
     n_bands: PositiveInt = 26
     frequencies: Annotated[list[PositiveFloat], Field(min_length=1)] | None = None
-    reference: Literal["none", "average"] = "none"
-    remainder: bool = False
+    reference: Literal["none", "average", "median", "bipolar"] | None = None
+    reference_by: str | None = None
+    notch: PositiveFloat | None = None
+    remainder: bool | None = None
     causal: bool = False
 
 
@@ -79,7 +81,7 @@ class FitConfig(_Section):
     ----------
     features : FeatureConfig
         ``bin`` (s), ``lowest``, ``highest`` and ``frequencies`` (Hz), ``n_bands``,
-        ``reference``, ``remainder``, ``causal``.
+        ``reference``, ``reference_by``, ``notch`` (Hz), ``remainder``, ``causal``.
     decoder : DecoderConfig
         ``architecture``, ``window`` (bins), ``decode_at``, ``device``, ...
     evaluation : EvaluationConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,8 +47,7 @@ def neighbors(channels: pd.DataFrame, rows: np.ndarray) -> list[tuple[int, int]]
     """
     places = _places(channels, rows)
     if places is None:
-        ordered = rows.tolist()
-        return list(zip(ordered[:-1], ordered[1:], strict=True))
+        return list(pairwise(rows.tolist()))
     distance = np.linalg.norm(places[:, None] - places[None, :], axis=2)
     np.fill_diagonal(distance, np.inf)
     nearest = distance.min(axis=1)

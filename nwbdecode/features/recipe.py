@@ -79,7 +79,7 @@ def make_recipe(
         If a band is too fast for the rate, a bin shorter than a sample, or a setting
         has no meaning for this kind of signal.
     """
-    asked = {"lowest": lowest, "highest": highest, "frequencies": frequencies}
+    asked: dict[str, Any] = {"lowest": lowest, "highest": highest, "frequencies": frequencies}
     asked = {name: value for name, value in asked.items() if value is not None}
     usual = defaults_of(signal)
     if signal.frequencies:
@@ -88,9 +88,11 @@ def make_recipe(
         unfit |= {"reference": reference} if reference not in (None, "none") else {}
         _refuse(unfit, f"{signal.path!r} holds power in bands already")
         return _recipe("bands", signal, bin, {"frequencies": sorted(signal.frequencies)}, {})
-    settings = {"reference": usual.reference if reference is None else reference}
-    settings["reference_by"] = reference_by
-    left = {} if reference is not None else {"reference": usual.reference}
+    settings: dict[str, Any] = {
+        "reference": usual.reference if reference is None else reference,
+        "reference_by": reference_by,
+    }
+    left: dict[str, Any] = {} if reference is not None else {"reference": usual.reference}
     suited = wavelets and usual.wavelets and signal.rate >= SLOWEST_FOR_WAVELETS
     if not asked and not suited:
         why = f"a {signal.modality} signal of {signal.rate:g} Hz is not cut into bands"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,10 +65,10 @@ class RecordingReader:
         """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
         edges = self.edges
         parts = []
-        for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for k, (low, high) in enumerate(pairwise(edges.tolist())):
             first, last = max(start, low) - low, min(stop, high) - low
             if first < last:
-                parts.append(self._part(k, int(first), int(last), columns))
+                parts.append(self._part(k, first, last, columns))
         if not parts:
             width = self.shape[1] if columns is None else len(columns)
             return np.empty((0, width), dtype=self.dtype)
@@ -85,9 +86,9 @@ class RecordingReader:
     def __reduce__(self) -> Any:
         if not self.recording.check_serializability("json"):
             raise NWBDecodeError(
-                f"the recording ({type(self.recording).__name__}) lives in memory and cannot travel "
-                "to another process; keep it in a folder with recording.save(folder=...) and give "
-                "what that returns"
+                f"the recording ({type(self.recording).__name__}) lives in memory and cannot "
+                "travel to another process; keep it in a folder with recording.save(folder=...) "
+                "and give what that returns"
             )
         told = self.recording.to_dict(include_annotations=True, include_properties=True)
         return _again, (told, self.clock)
@@ -126,7 +127,7 @@ def recorded(recording: Any, *, modality: Modality) -> Signal:
     stamped = any(recording.has_time_vector(segment_index=k) for k in _segments_of(recording))
     clock = RecordingReader(recording, clock=True) if stamped else None
     segments = _stamped(recording, reader) if stamped else _even(recording, reader)
-    for one, after in zip(segments[:-1], segments[1:], strict=True):
+    for one, after in pairwise(segments):
         # Half a sample of rounding is no overlap.
         if after.start_time < one.stop_time - 0.5 / one.rate:
             raise NWBDecodeError(
@@ -157,8 +158,8 @@ def _segments_of(recording: Any) -> range:
 def _even(recording: Any, reader: RecordingReader) -> tuple[Segment, ...]:
     rate = float(recording.get_sampling_frequency())
     return tuple(
-        Segment(int(low), int(high), float(_times(recording, k, 0, 1)[0]), rate)
-        for k, (low, high) in enumerate(zip(reader.edges[:-1], reader.edges[1:], strict=True))
+        Segment(low, high, float(_times(recording, k, 0, 1)[0]), rate)
+        for k, (low, high) in enumerate(pairwise(reader.edges.tolist()))
         if high > low
     )
 
