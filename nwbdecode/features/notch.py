@@ -17,7 +17,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 
 #: Length of the Hann window that the hum is estimated in: half the amplitude is passed at 1 Hz
-#: beside each harmonic, and from 2 Hz on all of it, to 0.3 %.
+#: beside each harmonic, and from 2 Hz on all of it, to 3 % (1 % from 3 Hz).
 SECONDS = 1.0
 #: Samples on either side that a period which is no whole number of samples is interpolated from.
 _REACH = 24
