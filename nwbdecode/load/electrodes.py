@@ -153,11 +153,11 @@ def kept(table: pd.DataFrame) -> pd.DataFrame:
 def space_of(series: TimeSeries) -> str:
     """Space that electrodes' coordinates are given in, as the file says of them; empty if not.
 
-    Looked for in the descriptions of the coordinate columns, of the table and of its
-    ``reference`` or ``coordinate_space`` columns.
+    Looked for in the descriptions of the coordinate columns, and in columns that are
+    called ``reference``, ``coordinate_space`` or alike.
     """
     table = series.electrodes.table
-    said = [str(table.description or "")]
+    said: list[str] = []
     for name in table.colnames:
         if name in _PLACES:
             said.append(str(table[name].description or ""))
