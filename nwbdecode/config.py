@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -196,7 +197,7 @@ def _expected(fault: ErrorDetails) -> str:
     words = message[0].lower() + message[1:]
     given, choices = fault["input"], str(fault.get("ctx", {}).get("expected", ""))
     if fault["type"] == "literal_error" and isinstance(given, str) and " or " in choices:
-        near = get_close_matches(given, choices.replace("'", "").split(" or "), n=1)
+        near = get_close_matches(given, re.findall("'(.*?)'", choices), n=1)
         words += f" (did you mean {near[0]!r}?)" if near else ""
     return words
 

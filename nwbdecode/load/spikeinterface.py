@@ -102,7 +102,7 @@ def _again(told: dict[str, Any], clock: bool) -> RecordingReader:
 
 def _times(recording: Any, k: int, first: int, last: int) -> np.ndarray:
     """Times in seconds of samples [first, last) of a segment."""
-    told = recording._recording_segments[k].get_times_kwargs()
+    told = recording.get_time_info(segment_index=k)
     if told["time_vector"] is not None:
         return np.asarray(told["time_vector"][first:last], dtype=np.float64)
     return (told["t_start"] or 0.0) + np.arange(first, last) / float(told["sampling_frequency"])
@@ -182,10 +182,10 @@ def _table(recording: Any) -> pd.DataFrame:
 
     keys = set(recording.get_property_keys())
     columns: dict[str, Any] = {}
-    if "contact_vector" in keys or "location" in keys:
+    if recording.has_channel_location():
         places = np.asarray(recording.get_channel_locations(), dtype=float)
         columns |= dict(zip("xyz", places.T, strict=False))
-    if keys & {"group", "contact_vector"}:
+    if "group" in keys:
         columns["group"] = np.asarray(recording.get_channel_groups()).astype(str).astype(object)
     for name in _LOCATION:
         values = np.asarray(recording.get_property(name)) if name in keys else np.empty((0, 0))

@@ -22,9 +22,9 @@ def _counts(n: int = 4000, channels: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(-500, 500, size=(n, channels)).astype(np.int16)
 
 
-def _recording(*segments: np.ndarray, scaled: bool = True) -> Any:
+def _recording(*segments: np.ndarray, scaled: bool = True, **how: Any) -> Any:
     recording = core.NumpyRecording(
-        list(segments or [_counts()]), 1000.0, channel_ids=["a", "b", "c"]
+        list(segments or [_counts()]), 1000.0, channel_ids=["a", "b", "c"], **how
     )
     if scaled:
         recording.set_channel_gains(GAINS)
@@ -51,8 +51,8 @@ def test_without_gains_samples_are_counts() -> None:
 
 def test_places_groups_and_areas_are_the_channels_columns() -> None:
     recording = _recording()
-    recording.set_channel_locations(np.array([[0.0, 10.0], [0.0, 30.0], [0.0, 50.0]]))
-    recording.set_channel_groups([0, 0, 1])
+    recording.set_dummy_probe_from_locations(np.array([[0.0, 10.0], [0.0, 30.0], [0.0, 50.0]]))
+    recording.set_property("group", [0, 0, 1])
     recording.set_property("brain_area", np.array(["CA1", "CA1", "DG"]))
     table = as_signal(recording).channels
     assert table.index.tolist() == ["a", "b", "c"]
@@ -72,10 +72,7 @@ def test_features_are_those_of_the_same_samples_in_an_array() -> None:
 
 def test_segments_keep_their_times() -> None:
     first, second = _counts(1500), _counts(2500, seed=1)
-    recording = _recording(first, second, scaled=False)
-    recording._recording_segments[0].t_start = 2.0
-    recording._recording_segments[1].t_start = 10.0
-    signal = as_signal(recording)
+    signal = as_signal(_recording(first, second, scaled=False, t_starts=[2.0, 10.0]))
     assert [(s.start, s.stop, s.start_time) for s in signal.segments] == [
         (0, 1500, 2.0), (1500, 4000, 10.0),
     ]  # fmt: skip
@@ -92,7 +89,7 @@ def test_segments_that_all_begin_at_zero_are_refused() -> None:
 def test_a_stamped_clock_is_believed_and_cut_at_its_gaps() -> None:
     recording = _recording(scaled=False)
     stamps = np.concatenate([5 + np.arange(1000) / 1000, 9 + np.arange(3000) / 1000.5])
-    recording.set_times(stamps, segment_index=0, with_warning=False)
+    recording.set_times(stamps, segment_index=0)
     signal = as_signal(recording)
     assert [(s.start, s.stop, s.start_time) for s in signal.segments] == [
         (0, 1000, 5.0), (1000, 4000, 9.0),
