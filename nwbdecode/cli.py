@@ -163,11 +163,21 @@ _SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("--lowest-frequency", "features.lowest",
      {"type": float, "help": "Lowest band, Hz [2]. Higher bands need less data."}),
     ("--highest-frequency", "features.highest",
-     {"type": float, "help": "Highest band, Hz [40 % of the rate, at most 15000]."}),
+     {"type": float,
+      "help": "Highest band, Hz [40 % of the rate, at most 15000; ECoG: at most 200]."}),
     ("--bands", "features.n_bands", {"type": int, "help": "Number of log-spaced bands [26]."}),
     ("--reference", "features.reference",
-     {"type": click.Choice(["none", "average"]),
-      "help": "Subtract each electrode group's average, or not [none]."}),
+     {"type": click.Choice(["none", "average", "median", "bipolar"]),
+      "help": "What each electrode is referenced to in its group [none; ECoG: average]."}),
+    ("--reference-by", "features.reference_by",
+     {"metavar": "COLUMN",
+      "help": "Column of the channel table that groups electrodes, or all [their group]."}),
+    ("--notch", "features.notch",
+     {"type": float, "metavar": "HZ",
+      "help": "Remove line noise, 50 or 60 Hz, and its harmonics [not]."}),
+    ("--remainder/--no-remainder", "features.remainder",
+     {"default": None,
+      "help": "Keep the slow signal below the bands, or not [not; ECoG: keep]."}),
     ("--causal", "features.causal",
      {"is_flag": True, "default": None,
       "help": "Read nothing after the decoded bin: causal bands and --decode-at end."}),
@@ -381,9 +391,21 @@ def _announce(expected: dict[str, Any]) -> None:
         f"reads {expected['bytes_read'] / 1e6:.1f} MB: {expected['channels']} channels, "
         f"{expected['bands']} bands, {expected['bins']} bins\n"
         f"keeps {expected['bytes_stored'] / 1e6:.1f} MB of features in {expected['cache']}\n"
-        f"takes about {about} (an estimate; it can be off by a factor of three)",
+        f"takes about {about} (an estimate; it can be off by a factor of three)\n"
+        f"{_by_modality(expected['by_modality'])}",
         err=True,
     )
+
+
+def _by_modality(decided: dict[str, Any]) -> str:
+    """Say which settings the kind of signal decided."""
+    settings = decided["settings"]
+    words = {True: "on", False: "off"}
+    told = [
+        f"{name} {words[value] if isinstance(value, bool) else value}"
+        for name, value in settings.items()
+    ]
+    return f"taken as {decided['modality']}; its defaults: {', '.join(told) or 'none needed'}"
 
 
 def _tell(result: Decoding, facts: dict[str, Any], *, as_json: bool) -> None:

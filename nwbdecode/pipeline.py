@@ -254,8 +254,9 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
     -------
     dict
         ``bytes_read`` (from the source, before decompression), ``bytes_stored``
-        (features), ``cache`` (their folder), ``bins``, ``bands``, ``channels``
-        and ``seconds``: a rule of thumb that may be wrong by a factor of three.
+        (features), ``cache`` (their folder), ``bins``, ``bands``, ``channels``,
+        ``by_modality`` (the signal's ``modality`` and the ``settings`` it decides) and
+        ``seconds``: a rule of thumb that may be wrong by a factor of three.
 
     Examples
     --------
@@ -266,20 +267,12 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
     """
     from nwbdecode.config import FitConfig
     from nwbdecode.features.bins import make_bins
-    from nwbdecode.features.power import SLOWEST_FOR_WAVELETS
+    from nwbdecode.features.recipe import make_recipe
 
     settings = FitConfig.of(config)
-    asked = settings.features
-    bins = len(make_bins(signal, asked.bin))
-    if signal.rate < SLOWEST_FOR_WAVELETS and not (
-        asked.lowest or asked.highest or asked.frequencies
-    ):
-        bands = 1
-    elif asked.frequencies:
-        bands = len(asked.frequencies)
-    else:
-        bands = asked.n_bands
-    rows = bands + asked.remainder
+    recipe = make_recipe(signal, **settings.features.model_dump())
+    bins, bands = len(make_bins(signal, recipe["bin"])), len(recipe["frequencies"])
+    rows = bands + recipe.get("remainder", False)
     return {
         "bytes_read": int(signal.nbytes),
         "bytes_stored": int(4 * bins * rows * signal.n_channels),
@@ -287,6 +280,7 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
         "bins": bins,
         "bands": bands,
         "channels": signal.n_channels,
+        "by_modality": recipe["by_modality"],
         "seconds": round(_seconds(settings, signal, bins, rows), 1),
     }
 

@@ -219,11 +219,13 @@ def _new_features(
     from nwbdecode.features import from_recipe
 
     trained = result.channels["channel"].to_numpy().tolist()
-    path = choice.signal or result.source.get("signal", {}).get("path")
+    place = result.source.get("signal", {})
+    path = choice.signal or place.get("path")
     signal = source.signal(path, channels=choice.channels, time=choice.time, **choice.epochs)
-    ids = set(signal.channels.index)
-    if choice.channels is None and signal.n_channels != len(trained) and ids >= set(trained):
-        signal = signal.select(channels=trained)
+    # Of bipolar pairs, those that were read are the electrodes.
+    read, ids = place.get("channels", trained), set(signal.channels.index)
+    if choice.channels is None and signal.n_channels != len(read) and ids >= set(read):
+        signal = source.signal(path, channels=read, time=choice.time, **choice.epochs)
     power = from_recipe(signal, dict(result.recipe["features"]), progress=progress)
     if power.sizes["channel"] != len(trained):
         raise NWBDecodeError(

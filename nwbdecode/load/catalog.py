@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load import clock, neural
+from nwbdecode.load import bands, clock, neural, units
 from nwbdecode.load.columns import components, sample_of
 from nwbdecode.load.electrodes import channel_table
 from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
@@ -20,6 +20,7 @@ from nwbdecode.load.tables import Column
 from nwbdecode.load.targets import is_intervals
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pynwb import TimeSeries
 
     from nwbdecode.load.signal import Reader
@@ -65,8 +66,8 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         "problems": problems,
     }
     try:
-        if len(shape) != 3:
-            neural.check_shape(path, shape)
+        if bands.is_decomposition(series) or len(shape) != 3:
+            neural.check_shape(path, shape, banded=bands.is_decomposition(series))
         entry |= _clock(path, series, shape, full, problems)
     except NWBDecodeError as error:
         problems.append(str(error))
@@ -101,22 +102,67 @@ def _clock(
 
 
 def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
-    entry = _common(path, series, full)
-    shape = entry["shape"]
-    table = None
-    if not hasattr(series, "rois") and len(shape) in (1, 2):
-        try:
-            table = channel_table(series, shape[1] if len(shape) > 1 else 1)
-        except NWBDecodeError as error:
-            entry["problems"].append(str(error))
+    if units.holds_spikes(series):
+        entry, table = _units(path, series, full)
+    else:
+        entry = _common(path, series, full)
+        table = _channels(path, series, entry)
     places = {} if table is None or "location" not in table else table["location"]
-    return entry | {
-        "units": str(series.unit),
+    bad = [] if table is None or "bad" not in table else table.index[table["bad"]].tolist()
+    if bad:
+        shown = ", ".join(map(str, bad[:12])) + (", ..." if len(bad) > 12 else "")
+        entry["problems"].append(f"{len(bad)} of {len(table)} channels marked bad: {shown}")
+    shape = entry["shape"]
+    return {
+        "units": str(getattr(series, "unit", "")),
         "modality": neural.modality_of(series, path, table),
         "channels": shape[1] if len(shape) > 1 else 1,
         "locations": sorted(set(map(str, places))),
+        "bad": bad,
         "bytes": int(np.prod(shape)) * _itemsize(entry["dtype"]),
+        **entry,
     }
+
+
+def _channels(path: str, series: TimeSeries, entry: dict[str, Any]) -> pd.DataFrame | None:
+    """Channel table of a series, None where it is not looked at or faulty."""
+    shape = tuple(entry["shape"])
+    try:
+        if bands.is_decomposition(series):
+            if len(shape) == 3:
+                entry["frequencies"] = list(bands.frequencies_of(series, path))
+                return bands.source_table(series, path, shape)
+        elif not hasattr(series, "rois") and len(shape) in (1, 2):
+            return channel_table(series, shape[1] if len(shape) > 1 else 1)
+    except NWBDecodeError as error:
+        entry["problems"].append(str(error))
+    return None
+
+
+def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Describe a table of units; without `full`, its time from the spikes of some."""
+    known = units.unit_table(table)
+    start, stop, gaps, whole = units.extent(table, full=full)
+    spikes = len(table["spike_times"].target.data)
+    return {
+        "path": path,
+        "type": type(table).__name__,
+        "object_id": str(table.object_id),
+        "description": str(table.description or ""),
+        "shape": [len(table)],
+        "dtype": "float64",
+        "problems": [],
+        "rate": units.RATE,
+        "start": _number(start),
+        "stop": _number(stop),
+        "duration": _number(stop - start),
+        "gaps": gaps,
+        "clock": "spike times",
+        "clock_read": "whole" if whole else "probed",
+        "units": "spikes/second",
+        "channels": len(table),
+        "bytes": 8 * spikes,
+    }, known
 
 
 def _described(path: str, item: Any, listed: Index, full: bool) -> dict[str, Any]:

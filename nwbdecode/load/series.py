@@ -52,6 +52,8 @@ def index(nwbfile: NWBFile) -> Index:
     targets: dict[str, Any] = {}
     tables: dict[str, Any] = dict(_top_tables(nwbfile))
     links: list[tuple[str, TimeSeries]] = []
+    if nwbfile.units is not None and is_signal(nwbfile.units):
+        signals["units"] = nwbfile.units
     for group, attribute in _GROUPS.items():
         for item in (getattr(nwbfile, attribute, None) or {}).values():
             for path, found, parent in _walk(item, f"{group}/{item.name}", nwbfile):
@@ -86,10 +88,11 @@ def _top_tables(nwbfile: NWBFile) -> Iterator[tuple[str, Any]]:
 def _walk(item: Any, path: str, parent: Any) -> Iterator[tuple[str, Any, Any]]:
     from hdmf.utils import LabelledDict
     from pynwb import TimeSeries
+    from pynwb.misc import Units
 
     from nwbdecode.load.tables import is_table
 
-    if isinstance(item, TimeSeries) or is_table(item):
+    if isinstance(item, TimeSeries | Units) or is_table(item):
         yield path, item, parent
         return
     seen = set()
@@ -104,23 +107,30 @@ def _walk(item: Any, path: str, parent: Any) -> Iterator[tuple[str, Any, Any]]:
             yield from _walk(child, f"{path}/{child.name}", item)
 
 
-def is_signal(series: TimeSeries) -> bool:
-    """Whether a series is continuous neural data that this package decodes from."""
+def is_signal(series: Any) -> bool:
+    """Whether something is neural data that this package decodes from."""
     from pynwb.ecephys import ElectricalSeries, SpikeEventSeries
+    from pynwb.misc import DecompositionSeries
     from pynwb.ophys import RoiResponseSeries
+
+    from nwbdecode.load.units import holds_spikes
+
+    if holds_spikes(series):
+        return True
 
     # Spike snippets are cut out around events: there is no continuous signal in them.
     if isinstance(series, SpikeEventSeries):
         return False
-    return isinstance(series, ElectricalSeries | RoiResponseSeries)
+    return isinstance(series, ElectricalSeries | RoiResponseSeries | DecompositionSeries)
 
 
 def is_target(series: TimeSeries) -> bool:
     """Whether a series could be a target: one or more values at each time, no images."""
     from pynwb.ecephys import SpikeEventSeries
     from pynwb.image import ImageSeries
+    from pynwb.misc import Units
 
-    if isinstance(series, SpikeEventSeries | ImageSeries):
+    if isinstance(series, SpikeEventSeries | ImageSeries | Units):
         return False
     return len(shape_of(series)) <= 3
 
@@ -137,6 +147,32 @@ def shape_of(series: TimeSeries) -> tuple[int, ...]:
     data = unwrapped(series.data)
     shape = getattr(data, "shape", None)
     return tuple(np.shape(data)) if shape is None else tuple(int(n) for n in shape)
+
+
+def only_signal(listed: Index, label: str) -> str:
+    """Path of the one signal that is meant where none is named.
+
+    Raises
+    ------
+    NWBDecodeError
+        If there are none or several; the message lists them.
+    """
+    from nwbdecode.load.bands import is_decomposition
+    from nwbdecode.load.units import holds_spikes
+
+    # Units and band power were made of a signal: where that lies beside them, it is meant.
+    recorded = [
+        path
+        for path, series in listed.signals.items()
+        if not holds_spikes(series) and not is_decomposition(series)
+    ]
+    for paths in (list(listed.signals), recorded):
+        if len(paths) == 1:
+            return paths[0]
+    names = ", ".join(map(repr, sorted(listed.signals))) or "none"
+    raise NWBDecodeError(
+        f"{label} holds {len(listed.signals)} signals; name the one to use: {names}"
+    )
 
 
 def find(path: str, among: dict[str, TimeSeries], listed: Index, *, what: str) -> str:

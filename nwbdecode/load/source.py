@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.hdf5 import reading, release
 from nwbdecode.load.location import Location, locate
 
@@ -136,9 +135,10 @@ class Source:
         ----------
         path : str, optional
             As in the file, such as ``"processing/ecephys/LFP/LFP"``, or a
-            unique end of it. May be left out if there is only one signal.
+            unique end of it. May be left out if there is only one signal, or only
+            one beside sorted units and band power made of it.
         channels : int, sequence of int, or str, optional
-            Ids of the electrode or ROI table; text such as ``"0,3,5-8"``; or
+            Ids of the electrode, ROI or unit table; text such as ``"0,3,5-8"``; or
             a condition on the table, such as ``"location == 'CA1' and x > 3"``.
         time : (start, stop), optional
             Seconds on the session's clock; either may be None.
@@ -166,17 +166,11 @@ class Source:
         from nwbdecode.load.cutting import within
         from nwbdecode.load.epochs import epochs_of
         from nwbdecode.load.neural import make_signal
-        from nwbdecode.load.series import find
+        from nwbdecode.load.series import find, only_signal
 
         listed = self._listed
         if path is None:
-            if len(listed.signals) != 1:
-                names = ", ".join(map(repr, sorted(listed.signals))) or "none"
-                raise NWBDecodeError(
-                    f"{self._location.label} holds {len(listed.signals)} signals; "
-                    f"name the one to use: {names}"
-                )
-            path = next(iter(listed.signals))
+            path = only_signal(listed, self._location.label)
         path = find(path, listed.signals, listed, what="signal")
         with reading(self._location.label):
             series = listed.signals[path]
