@@ -59,10 +59,10 @@ def index(nwbfile: NWBFile) -> Index:
             for path, found, parent in _walk(item, f"{group}/{item.name}", nwbfile):
                 if found.parent is not parent:
                     links.append((path, found))
-                elif not hasattr(found, "rate"):
-                    tables[path] = found
                 elif is_signal(found):
                     signals[path] = found
+                elif not hasattr(found, "rate"):
+                    tables[path] = found
                 elif is_target(found):
                     targets[path] = found
     where = {found.object_id: path for path, found in {**signals, **targets}.items()}
