@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 _TARGET = """\b
-TARGET is [NAME=]PATH[,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]
+TARGET is [NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]
   behavior/Position/led1                   the series as it is
   run=behavior/Position/led1:speed         speed of a position, named run
   led1:speed(median=0.3,gaussian=0.2)      with its own smoothing, in seconds
   led1,led2:head_direction                 angle between two LEDs, front first
   stimulus/tone@categorical                classes rather than numbers
+  led1[x]                                  one column of a series
+  trials/choice                            a column, over each trial
+  trials/choice:window(start=0,stop=0.5)   over a window after each trial's start
+  events/licks:near(start=0,stop=0.2)      near an event, or away from all
 A path may be cut to an end that is unique in the file."""
 
 
@@ -114,7 +118,7 @@ def _from_network(command: Command) -> Command:
 
 
 def _selecting(command: Command) -> Command:
-    """Give a command ``--signal``, ``--channels`` and ``--time``."""
+    """Give a command ``--signal``, ``--channels``, ``--time`` and the choice of epochs."""
     signal = click.option(
         "--signal", help="Path of the signal in the file, such as processing/ecephys/LFP/LFP."
     )
@@ -126,7 +130,21 @@ def _selecting(command: Command) -> Command:
         "--time", type=_Span(), metavar="A:B",
         help="Seconds on the session's clock; either end may be left out.",
     )  # fmt: skip
-    return signal(channels(time(command)))
+    only = click.option(
+        "--only", multiple=True, metavar="EPOCHS",
+        help="Decode these times alone: a table of intervals such as trials, or rows of it such "
+        "as \"epochs[label == 'run']\". May be given several times.",
+    )  # fmt: skip
+    exclude = click.option(
+        "--exclude",
+        multiple=True,
+        metavar="EPOCHS",
+        help="Let nothing read these times. The file's invalid_times always are among them.",
+    )
+    invalid = click.option(
+        "--keep-invalid", is_flag=True, help="Keep what the file marks as invalid_times."
+    )
+    return signal(channels(time(only(exclude(invalid(command))))))
 
 
 @cli.command()
@@ -165,11 +183,21 @@ _SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("--lowest-frequency", "features.lowest",
      {"type": float, "help": "Lowest band, Hz [2]. Higher bands need less data."}),
     ("--highest-frequency", "features.highest",
-     {"type": float, "help": "Highest band, Hz [40 % of the rate, at most 15000]."}),
+     {"type": float,
+      "help": "Highest band, Hz [40 % of the rate, at most 15000; ECoG: at most 200]."}),
     ("--bands", "features.n_bands", {"type": int, "help": "Number of log-spaced bands [26]."}),
     ("--reference", "features.reference",
-     {"type": click.Choice(["none", "average"]),
-      "help": "Subtract each electrode group's average, or not [none]."}),
+     {"type": click.Choice(["none", "average", "median", "bipolar"]),
+      "help": "What each electrode is referenced to in its group [none; ECoG: average]."}),
+    ("--reference-by", "features.reference_by",
+     {"metavar": "COLUMN",
+      "help": "Column of the channel table that groups electrodes, or all [their group]."}),
+    ("--notch", "features.notch",
+     {"type": float, "metavar": "HZ",
+      "help": "Remove line noise, 50 or 60 Hz, and its harmonics [not]."}),
+    ("--remainder/--no-remainder", "features.remainder",
+     {"default": None,
+      "help": "Keep the slow signal below the bands, or not [not; ECoG: keep]."}),
     ("--causal", "features.causal",
      {"is_flag": True, "default": None,
       "help": "Read nothing after the decoded bin: causal bands and --decode-at end."}),
@@ -209,7 +237,8 @@ def _settings(command: Command) -> Command:
 @_common
 def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
-    time: tuple[float | None, float | None] | None, output: str, overwrite: bool,
+    time: tuple[float | None, float | None] | None, only: tuple[str, ...],
+    exclude: tuple[str, ...], keep_invalid: bool, output: str, overwrite: bool,
     no_importance: bool, config: str | None, download: bool, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Decode targets from a signal of SOURCE, cross-validated, into a new NWB file.
@@ -220,25 +249,36 @@ def fit(
     nwbdecode fit session.nwb --target position --channels "location == 'CA1'" \\
       --time 0:1200 --bin 0.1 --window 32 -o decoded.nwb
     nwbdecode fit session.nwb --target tone@categorical --config settings.toml -o decoded.nwb
+    nwbdecode fit session.nwb --target trials/choice --only trials \\
+      --exclude "epochs[label == 'stimulation']" -o decoded.nwb
 
-    Options win over the settings file, whose sections are [features], [decoder]
-    and [evaluation].
+    Options win over the settings file, whose sections are [features], [epochs],
+    [decoder] and [evaluation].
     """
     from nwbdecode import pipeline
     from nwbdecode.config import FitConfig
     from nwbdecode.load import open as open_source
+    from nwbdecode.load.epochs import notes_of
+    from nwbdecode.load.targets import announced
 
     changes = {k.replace("__", "."): v for k, v in given.items() if v is not None}
     if changes.get("features.causal"):
         changes["decoder.decode_at"] = "end"
     if no_importance:
         changes["evaluation.importance"] = []
+    if keep_invalid:
+        changes["epochs.keep_invalid"] = True
+    changes |= {f"epochs.{k}": list(v) for k, v in (("only", only), ("exclude", exclude)) if v}
     settings = FitConfig.of(config).changed(changes)
+    pipeline.check_output(output, overwrite=overwrite)
     with open_source(source, download=download) as opened:
-        taken = opened.signal(signal, channels=channels, time=time)
+        taken = opened.signal(signal, channels=channels, time=time, **settings.epochs.model_dump())
+        read = opened.targets(list(targets))
+        for line in (*map(announced, read.values()), *notes_of(taken)):
+            click.echo(line, err=True)
         _announce(pipeline.estimate(taken, settings))
         result = pipeline.fit(
-            opened, taken.path, list(targets), output,
+            opened, taken.path, read, output,
             config=settings, channels=channels, time=time, overwrite=overwrite,
         )  # fmt: skip
     _tell(result, {"output": output}, as_json=as_json)
@@ -257,7 +297,8 @@ def fit(
 @_common
 def predict(
     decoded: str, source: str, output: str, overwrite: bool, use: Any, signal: str | None,
-    channels: str | None, time: tuple[float | None, float | None] | None, download: bool,
+    channels: str | None, time: tuple[float | None, float | None] | None,
+    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, download: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Decode SOURCE with the decoders in DECODED, a file that fit wrote.
@@ -273,7 +314,8 @@ def predict(
 
     result = pipeline.predict(
         decoded, open_source(source, download=download), output, use=use, signal=signal,
-        channels=channels, time=time, overwrite=overwrite,
+        channels=channels, time=time, only=only, exclude=exclude, keep_invalid=keep_invalid,
+        overwrite=overwrite,
     )  # fmt: skip
     said = result.recipe["prediction"]
     about = {
@@ -383,9 +425,21 @@ def _announce(expected: dict[str, Any]) -> None:
         f"reads {expected['bytes_read'] / 1e6:.1f} MB: {expected['channels']} channels, "
         f"{expected['bands']} bands, {expected['bins']} bins\n"
         f"keeps {expected['bytes_stored'] / 1e6:.1f} MB of features in {expected['cache']}\n"
-        f"takes about {about} (an estimate; it can be off by a factor of three)",
+        f"takes about {about} (an estimate; it can be off by a factor of three)\n"
+        f"{_by_modality(expected['by_modality'])}",
         err=True,
     )
+
+
+def _by_modality(decided: dict[str, Any]) -> str:
+    """Say which settings the kind of signal decided."""
+    settings = decided["settings"]
+    words = {True: "on", False: "off"}
+    told = [
+        f"{name} {words[value] if isinstance(value, bool) else value}"
+        for name, value in settings.items()
+    ]
+    return f"taken as {decided['modality']}; its defaults: {', '.join(told) or 'none needed'}"
 
 
 def _tell(result: Decoding, facts: dict[str, Any], *, as_json: bool) -> None:

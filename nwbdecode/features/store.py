@@ -18,9 +18,10 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from nwbdecode.features.referencing import reference_groups
+from nwbdecode.features.recipe import REMARKS
 
 if TYPE_CHECKING:
+    from nwbdecode.features.referencing import Referencing
     from nwbdecode.load.signal import Signal
 
 #: Bins a block: the unit of writing, of resuming and of reading.
@@ -37,7 +38,7 @@ def cache_folder() -> Path:
     return Path(given) if given else Path(platformdirs.user_cache_dir("nwbdecode"))
 
 
-def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
+def recipe_hash(recipe: Mapping[str, Any], signal: Signal, reference: Referencing) -> str:
     """Hash of a recipe together with the samples it is applied to.
 
     A file stands for its samples by path, size and time of change, a folder
@@ -46,12 +47,14 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
     hashed themselves.
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps(recipe, sort_keys=True, default=str).encode())
+    settings = {name: value for name, value in recipe.items() if name not in REMARKS}
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     facts = [signal.path, signal.object_id, signal.columns.tolist(), signal.conversion.tolist()]
     facts += [signal.offset, [(s.start, s.stop, s.start_time, s.rate) for s in signal.segments]]
     facts += [_REVISION, BLOCK, signal.reader.dtype.str]
-    groups = reference_groups(signal.channels, recipe.get("reference", "none"))
-    facts.append([rows.tolist() for rows in groups])
+    facts += [reference.facts, list(signal.frequencies)]
+    if signal.only is not None:
+        facts.append(signal.only)
     digest.update(json.dumps(facts).encode())
     path, content = signal.source.get("path"), signal.source.get("content")
     if content:
