@@ -260,7 +260,7 @@ def _channels(power: xr.DataArray) -> xr.Dataset:
     import xarray as xr
 
     held = {
-        name: ("channel", coord.to_numpy())
+        name: ("channel", coord.to_numpy(), coord.attrs)
         for name, coord in power.coords.items()
         if coord.dims == ("channel",)
     }

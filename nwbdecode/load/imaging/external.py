@@ -61,6 +61,12 @@ def external_frames(series: ImageSeries, path: str, nwb_path: str | None) -> Joi
             f"the files of {path!r} hold {[part.shape[0] for part in parts]} frames, so they begin "
             f"at {starts[:-1]}; its starting_frame is {stated}. Correct the NWB file"
         )
+    expected = getattr(series, "num_samples", None)
+    if expected is not None and int(expected) != starts[-1]:
+        raise NWBDecodeError(
+            f"the files of {path!r} hold {starts[-1]} frames; its num_samples is {int(expected)}. "
+            "A file is incomplete or another one: fetch it again, or correct the NWB file"
+        )
     return JoinedFrames(tuple(parts), tuple(starts))
 
 

@@ -200,11 +200,13 @@ def _reader(
 
 def _chosen(series: TimeSeries) -> list[str]:
     """Say whether a movie is corrected for motion, or which one is."""
+    from pynwb.ophys import CorrectedImageStack
+
     if _stack(series) is not None:
         return ["movie: corrected for motion"]
     nwbfile = series.get_ancestor(neurodata_type="NWBFile")
     for item in () if nwbfile is None else nwbfile.objects.values():
-        if item.neurodata_type == "CorrectedImageStack" and item.original is series:
+        if isinstance(item, CorrectedImageStack) and item.original is series:
             return [f"movie: as recorded; {BEST!r} takes the one corrected for motion"]
     return []
 
