@@ -45,7 +45,7 @@ IMAGING: list[tuple[str, str, dict[str, Any]]] = [
     ("--grid", "signal.grid", {"type": Sides(), "help": "Movie: blocks along x and y [16x16]."}),
     ("--block", "signal.block", {"type": int, "help": "Movie: side of a block in pixels."}),
     ("--neuropil", "signal.neuropil",
-     {"type": float, "help": "Movie: share of the ring around each mask to subtract, such as 0.7."}),
+     {"type": float, "help": "Movie: share of the ring around a mask to subtract, such as 0.7."}),
     ("--neuropil-ring", "signal.neuropil_ring",
      {"type": Ring(), "help": "Pixels from the mask at which its ring begins and ends [2:15]."}),
     ("--dff", "signal.dff",

@@ -25,7 +25,11 @@ QUICK: dict[str, Any] = {
     "features": {"bin": 0.1},
     "decoder": {"window": 6, "hidden": 4, "epochs": 1},
     "evaluation": {
-        "folds": 2, "shifts": 50, "repeats": 1, "importance": ["channel"], "refit": False,
+        "folds": 2,
+        "shifts": 50,
+        "repeats": 1,
+        "importance": ["channel"],
+        "refit": False,
     },
 }
 
@@ -44,9 +48,7 @@ def recording(folder: Path, name: str = "movie.nwb", seed: int = 0) -> Path:
     movies.correct(nwbfile, series, movie.astype(np.uint16))
     movies.add_masks(nwbfile, plane, is_cell=[True, True, False])
     stamps = 1.0 + np.arange(FRAMES) / RATE
-    nwbfile.add_stimulus(
-        pynwb.TimeSeries(name="tone", data=tone(), unit="n.a.", timestamps=stamps)
-    )
+    nwbfile.add_stimulus(pynwb.TimeSeries(name="tone", data=tone(), unit="n.a.", timestamps=stamps))
     path = recordings.save(nwbfile, folder, name)
     if seed:
         with h5py.File(path, "r+") as file:
@@ -158,9 +160,7 @@ def test_the_shell_takes_the_same_options(movie: Path, decoded: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "channels"), [("--regions grid --grid 3x5", 15), ("--regions grid --block 12", 6)]
 )
-def test_the_shell_lays_a_grid(
-    movie: Path, tmp_path: Path, options: str, channels: int
-) -> None:
+def test_the_shell_lays_a_grid(movie: Path, tmp_path: Path, options: str, channels: int) -> None:
     # It says what it will read before it finds that there is no such target.
     asked = f"--signal {MOVIE} --target none -o {tmp_path / 'out.nwb'} {options}"
     done = _shell(movie, tmp_path, *asked.split())

@@ -16,10 +16,9 @@ from pynwb.ophys import (
     OpticalChannel,
     RoiResponseSeries,
 )
-
-from nwbdecode import NWBDecodeError, load, wavelet_power
 from pynwb.testing.mock.ophys import mock_ImagingPlane
 
+from nwbdecode import NWBDecodeError, load, wavelet_power
 from tests.load import recordings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
@@ -226,7 +227,8 @@ class VideoFrames:
 
         with av.open(path) as file:
             stream = file.streams.video[0]
-            deep = any(part.bits > 8 for part in stream.codec_context.format.components)
+            form = stream.codec_context.format
+            deep = form is not None and any(part.bits > 8 for part in form.components)
             sides = stream.codec_context.height, stream.codec_context.width
             count = sum(packet.size > 0 for packet in file.demux(stream))
         return cls(path, (count, *sides), "gray16le" if deep else "gray")
@@ -258,12 +260,10 @@ class VideoFrames:
         with av.open(self.path) as file:
             for frame in file.decode(video=0):
                 # Frames that are passed over are decoded and never converted.
-                yield lambda frame=frame: frame.to_ndarray(format=self.gray)
+                yield partial(frame.to_ndarray, format=self.gray)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_at": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-
-

@@ -103,7 +103,8 @@ def boxes(frames: Frames, n: int, budget: int) -> list[Box]:
     tile = list(sides)
     while n * math.prod(tile) * frames.dtype.itemsize > budget:
         halves = [
-            -(-side // (2 * deep)) * deep for side, deep in zip(tile, frames.chunks[1:], strict=True)
+            -(-side // (2 * deep)) * deep
+            for side, deep in zip(tile, frames.chunks[1:], strict=True)
         ]
         axis = max(range(len(tile)), key=lambda i: tile[i] / halves[i])
         if halves[axis] >= tile[axis]:

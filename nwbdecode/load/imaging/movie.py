@@ -244,9 +244,7 @@ def traces_signal(
             runs=baseline_runs(signal.segments, options),
             percentile=options.baseline_percentile,
         )
-        signal = replace(
-            signal, reader=reader, conversion=np.ones(signal.n_channels), offset=0.0
-        )
+        signal = replace(signal, reader=reader, conversion=np.ones(signal.n_channels), offset=0.0)
     plane = getattr(series.rois.table, "imaging_plane", None)
     return finished(
         signal, series, plane, time=time, facts=facts, options=options, told=told, notes=[]
@@ -306,5 +304,3 @@ def region_counts(series: TimeSeries) -> dict[str, int]:
 
     found = candidates(series, plane_of(series))
     return {path: len(table.id) for path, table in found.items()}
-
-

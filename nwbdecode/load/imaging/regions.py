@@ -88,7 +88,7 @@ def find_regions(
     if wanted == "masks":
         others = ", ".join(map(repr, sorted(every))) or "none"
         raise NWBDecodeError(
-            f"{path!r} has no plane segmentation of its imaging plane; those in the file: {others}. "
+            f"{path!r} has no plane segmentation of its imaging plane; in the file: {others}. "
             "Name one with `regions` (--regions), or ask for 'grid'"
         )
     return grid_regions(shape, plane, options)
@@ -99,10 +99,12 @@ def segmentations(nwbfile: NWBFile) -> dict[str, PlaneSegmentation]:
     from pynwb.ophys import PlaneSegmentation
 
     found = {}
+    item: Any
     for item in nwbfile.objects.values():
         if not isinstance(item, PlaneSegmentation) or item.parent is None:
             continue
-        parts, top = [item.name], item.parent
+        parts = [item.name]
+        top: Any = item.parent
         while top.parent is not None and top.parent is not nwbfile:
             parts.append(top.name)
             top = top.parent

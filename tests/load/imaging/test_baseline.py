@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,9 @@ def test_dead_and_near_zero_regions_divide_by_no_zero() -> None:
 def test_slow_bleaching_leaves_and_a_transient_stays() -> None:
     found = traced(cells()).signal(dff=True, baseline_window=20.0).read(0, 900).to_numpy()
     quiet = found[:, 0] < 0.3
-    assert abs(np.median(found[:450, 0][quiet[:450]]) - np.median(found[450:, 0][quiet[450:]])) < 0.05
+    assert (
+        abs(np.median(found[:450, 0][quiet[:450]]) - np.median(found[450:, 0][quiet[450:]])) < 0.05
+    )
     assert found[:, 0].max() > 0.7
 
 
@@ -101,7 +104,7 @@ def test_reads_are_the_same_bits_over_any_chunking(block: int, cuts: list[int], 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(baseline, "_FEWEST", block)
         again = pickle.loads(pickle.dumps(signal))
-        parts = [again.read_array(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        parts = [again.read_array(a, b) for a, b in pairwise(edges)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
@@ -134,9 +137,7 @@ def test_a_sample_depends_on_nothing_beyond_the_support(
     signal = traced(data, **clock).signal(dff=side, baseline_window=9.0)
     instant = float(signal.times(np.array([at]))[0])
     dirty = _poisoned(signal, data, instant)
-    np.testing.assert_array_equal(
-        dirty.read_array(at, at + 1), signal.read_array(at, at + 1)
-    )
+    np.testing.assert_array_equal(dirty.read_array(at, at + 1), signal.read_array(at, at + 1))
 
 
 def test_the_support_is_the_window_and_little_more() -> None:
@@ -196,7 +197,7 @@ def test_what_is_relative_already_is_refused() -> None:
 
 
 def test_options_of_a_movie_are_refused_for_traces() -> None:
-    with pytest.raises(NWBDecodeError, match="neuropil cannot apply to .*traces"):
+    with pytest.raises(NWBDecodeError, match=r"neuropil cannot apply to .*traces"):
         traced(cells()).signal(neuropil=0.7)
 
 

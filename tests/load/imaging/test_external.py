@@ -84,7 +84,9 @@ def test_files_that_begin_elsewhere_than_stated_are_refused(tmp_path: Path) -> N
     for name in "ab":
         tifffile.imwrite(tmp_path / f"{name}.tif", movies.pixels(20))
     path = session(tmp_path, ["a.tif", "b.tif"], [0, 25])
-    with pytest.raises(NWBDecodeError, match=r"begin at \[0, 20\]; its starting_frame is \[0, 25\]"):
+    with pytest.raises(
+        NWBDecodeError, match=r"begin at \[0, 20\]; its starting_frame is \[0, 25\]"
+    ):
         read(path)
 
 

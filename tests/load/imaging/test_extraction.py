@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def test_any_reads_give_the_same_bits(
         patch.setattr(extraction, "BUDGET", 1 << 14)
         whole = taken(path, **how).read_array(0, movies.FRAMES)
         edges = [0, *sorted(cuts), movies.FRAMES]
-        parts = list(zip(edges[:-1], edges[1:], strict=True))
+        parts = list(pairwise(edges))
         signal = taken(path, **how | {"cache": path.parent / "parts"})
         found = [signal.read_array(a, b) for a, b in reversed(parts)]
     np.testing.assert_array_equal(np.concatenate(found[::-1]), whole)

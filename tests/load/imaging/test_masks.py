@@ -192,10 +192,12 @@ def test_several_segmentations_of_a_plane_are_listed() -> None:
     plane = nwbfile.imaging_planes["plane0"]
     movies.add_masks(nwbfile, plane, "pixel_mask", movies.masks()[1:], "curated")
     opened = load.open(nwbfile)
-    with pytest.raises(NWBDecodeError, match=r"2 plane segmentations.*cells'.*curated'|curated.*cells"):
+    with pytest.raises(
+        NWBDecodeError, match=r"2 plane segmentations.*cells'.*curated'|curated.*cells"
+    ):
         opened.signal("Movie")
     assert opened.signal("Movie", regions="curated").n_channels == 2
-    with pytest.raises(NWBDecodeError, match="Did you mean .*curated"):
+    with pytest.raises(NWBDecodeError, match=r"Did you mean .*curated"):
         opened.signal("Movie", regions="curatd")
 
 
@@ -214,5 +216,5 @@ def test_a_segmentation_drawn_on_the_movie_itself_comes_first() -> None:
 def test_masks_asked_for_where_there_are_none_are_an_error() -> None:
     nwbfile, plane = movies.session()
     movies.add_movie(nwbfile, plane, movies.pixels(10))
-    with pytest.raises(NWBDecodeError, match="no plane segmentation.*'grid'"):
+    with pytest.raises(NWBDecodeError, match=r"no plane segmentation.*'grid'"):
         load.open(nwbfile).signal(regions="masks")

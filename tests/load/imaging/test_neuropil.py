@@ -45,9 +45,7 @@ def test_an_offset_is_subtracted_with_the_ring() -> None:
 
 
 @settings(deadline=None, max_examples=20)
-@given(
-    seed=st.integers(0, 1000), inner=st.floats(0, 3), wide=st.floats(3, 12), n=st.integers(1, 4)
-)
+@given(seed=st.integers(0, 1000), inner=st.floats(0, 3), wide=st.floats(3, 12), n=st.integers(1, 4))
 def test_a_ring_holds_no_pixel_of_any_region_and_as_many_as_its_own(
     seed: int, inner: float, wide: float, n: int
 ) -> None:
