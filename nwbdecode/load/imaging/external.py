@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nwbdecode.blocks import versions
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.electrodes import text
-from nwbdecode.load.imaging.frames import Box, file_identity
+from nwbdecode.load.imaging.frames import Box
 
 if TYPE_CHECKING:
     from pynwb.image import ImageSeries
@@ -147,7 +148,7 @@ class JoinedFrames:
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        return tuple(file_identity(part.path) for part in self.parts)
+        return tuple(versions(part.path)[0] for part in self.parts)
 
     def read(self, start: int, stop: int, box: Box) -> np.ndarray:
         """Read the pixels of `box` in frames ``[start, stop)``."""

@@ -76,7 +76,9 @@ def best_movie(listed: Index) -> str:
     )
 
 
-def frames_of(series: TimeSeries, path: str, location: Location) -> Frames:
+def frames_of(
+    series: TimeSeries, path: str, location: Location, facts: Mapping[str, Any]
+) -> Frames:
     """Frames of a movie, in the NWB file or beside it.
 
     Raises
@@ -89,7 +91,7 @@ def frames_of(series: TimeSeries, path: str, location: Location) -> Frames:
     if is_external(series):
         frames: Frames = external_frames(series, path, location.path)
     else:
-        frames = stored_frames(series.data, location)
+        frames = stored_frames(series.data, location, facts)
     check_frames(path, frames.shape)
     return frames
 
@@ -143,7 +145,7 @@ def movie_signal(
     from nwbdecode.load.neural import segments_of
     from nwbdecode.load.signal import Signal
 
-    frames = frames_of(series, path, location)
+    frames = frames_of(series, path, location, facts)
     stamps = stamps_of(series)
     segments = segments_of(series, path, frames.shape, stamps)
     plane = plane_of(series)
