@@ -60,7 +60,7 @@ def test_chunks_and_budget_change_no_value(
     np.testing.assert_allclose(found, expected, rtol=2e-7)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=5)
 @given(cuts=st.lists(st.integers(1, movies.FRAMES - 1), max_size=5, unique=True))
 def test_any_reads_give_the_same_bits(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
