@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 _TARGET = """\b
-TARGET is [NAME=]PATH[,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]
+TARGET is [NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]
   behavior/Position/led1                   the series as it is
   run=behavior/Position/led1:speed         speed of a position, named run
   led1:speed(median=0.3,gaussian=0.2)      with its own smoothing, in seconds
   led1,led2:head_direction                 angle between two LEDs, front first
   stimulus/tone@categorical                classes rather than numbers
+  led1[x]                                  one column of a series
+  trials/choice                            a column, over each trial
+  trials/choice:window(start=0,stop=0.5)   over a window after each trial's start
+  events/licks:near(start=0,stop=0.2)      near an event, or away from all
 A path may be cut to an end that is unique in the file."""
 
 
@@ -106,7 +110,7 @@ def _writing(command: Command) -> Command:
 
 
 def _selecting(command: Command) -> Command:
-    """Give a command ``--signal``, ``--channels`` and ``--time``."""
+    """Give a command ``--signal``, ``--channels``, ``--time`` and the choice of epochs."""
     signal = click.option(
         "--signal", help="Path of the signal in the file, such as processing/ecephys/LFP/LFP."
     )
@@ -118,7 +122,21 @@ def _selecting(command: Command) -> Command:
         "--time", type=_Span(), metavar="A:B",
         help="Seconds on the session's clock; either end may be left out.",
     )  # fmt: skip
-    return signal(channels(time(command)))
+    only = click.option(
+        "--only", multiple=True, metavar="EPOCHS",
+        help="Decode these times alone: a table of intervals such as trials, or rows of it such "
+        "as \"epochs[label == 'run']\". May be given several times.",
+    )  # fmt: skip
+    exclude = click.option(
+        "--exclude",
+        multiple=True,
+        metavar="EPOCHS",
+        help="Let nothing read these times. The file's invalid_times always are among them.",
+    )
+    invalid = click.option(
+        "--keep-invalid", is_flag=True, help="Keep what the file marks as invalid_times."
+    )
+    return signal(channels(time(only(exclude(invalid(command))))))
 
 
 @cli.command()
@@ -198,7 +216,8 @@ def _settings(command: Command) -> Command:
 @_common
 def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
-    time: tuple[float | None, float | None] | None, output: str, overwrite: bool,
+    time: tuple[float | None, float | None] | None, only: tuple[str, ...],
+    exclude: tuple[str, ...], keep_invalid: bool, output: str, overwrite: bool,
     no_importance: bool, config: str | None, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Decode targets from a signal of SOURCE, cross-validated, into a new NWB file.
@@ -209,25 +228,36 @@ def fit(
     nwbdecode fit session.nwb --target position --channels "location == 'CA1'" \\
       --time 0:1200 --bin 0.1 --window 32 -o decoded.nwb
     nwbdecode fit session.nwb --target tone@categorical --config settings.toml -o decoded.nwb
+    nwbdecode fit session.nwb --target trials/choice --only trials \\
+      --exclude "epochs[label == 'stimulation']" -o decoded.nwb
 
-    Options win over the settings file, whose sections are [features], [decoder]
-    and [evaluation].
+    Options win over the settings file, whose sections are [features], [epochs],
+    [decoder] and [evaluation].
     """
     from nwbdecode import pipeline
     from nwbdecode.config import FitConfig
     from nwbdecode.load import open as open_source
+    from nwbdecode.load.epochs import notes_of
+    from nwbdecode.load.targets import announced
 
     changes = {k.replace("__", "."): v for k, v in given.items() if v is not None}
     if changes.get("features.causal"):
         changes["decoder.decode_at"] = "end"
     if no_importance:
         changes["evaluation.importance"] = []
+    if keep_invalid:
+        changes["epochs.keep_invalid"] = True
+    changes |= {f"epochs.{k}": list(v) for k, v in (("only", only), ("exclude", exclude)) if v}
     settings = FitConfig.of(config).changed(changes)
+    pipeline.check_output(output, overwrite=overwrite)
     with open_source(source) as opened:
-        taken = opened.signal(signal, channels=channels, time=time)
+        taken = opened.signal(signal, channels=channels, time=time, **settings.epochs.model_dump())
+        read = opened.targets(list(targets))
+        for line in (*map(announced, read.values()), *notes_of(taken)):
+            click.echo(line, err=True)
         _announce(pipeline.estimate(taken, settings))
         result = pipeline.fit(
-            opened, taken.path, list(targets), output,
+            opened, taken.path, read, output,
             config=settings, channels=channels, time=time, overwrite=overwrite,
         )  # fmt: skip
     _tell(result, {"output": output}, as_json=as_json)
@@ -245,7 +275,8 @@ def fit(
 @_common
 def predict(
     decoded: str, source: str, output: str, overwrite: bool, use: Any, signal: str | None,
-    channels: str | None, time: tuple[float | None, float | None] | None, as_json: bool,
+    channels: str | None, time: tuple[float | None, float | None] | None,
+    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Decode SOURCE with the decoders in DECODED, a file that fit wrote.
 
@@ -259,7 +290,7 @@ def predict(
 
     result = pipeline.predict(
         decoded, source, output, use=use, signal=signal, channels=channels, time=time,
-        overwrite=overwrite,
+        only=only, exclude=exclude, keep_invalid=keep_invalid, overwrite=overwrite,
     )  # fmt: skip
     said = result.recipe["prediction"]
     about = {

@@ -56,11 +56,20 @@ class DecoderConfig(_Section):
     decode_at: Literal["center", "end"] = "center"
     hidden: PositiveInt = 64
     dropout: _Share = 0.2
+    lags: NonNegativeInt = 6
     learning_rate: PositiveFloat | None = None
     epochs: PositiveInt | None = None
     patience: NonNegativeInt = 4
     validation: _Share = 0.15
     device: str = "auto"
+
+
+class EpochConfig(_Section):
+    """Which times take part, as for `Source.signal`."""
+
+    only: list[str] = []
+    exclude: list[str] = []
+    keep_invalid: bool = False
 
 
 class EvaluationConfig(_Section):
@@ -85,6 +94,8 @@ class FitConfig(_Section):
         ``reference``, ``reference_by``, ``notch`` (Hz), ``remainder``, ``causal``.
     decoder : DecoderConfig
         ``architecture``, ``window`` (bins), ``decode_at``, ``device``, ...
+    epochs : EpochConfig
+        ``only``, ``exclude`` (tables of intervals, or rows of them) and ``keep_invalid``.
     evaluation : EvaluationConfig
         ``folds``, ``gap`` (s), ``shifts``, ``importance``, ``repeats``, ...
     seed : int, default 0
@@ -103,6 +114,7 @@ class FitConfig(_Section):
     """
 
     features: FeatureConfig = FeatureConfig()
+    epochs: EpochConfig = EpochConfig()
     decoder: DecoderConfig = DecoderConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     seed: NonNegativeInt = 0

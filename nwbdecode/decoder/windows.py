@@ -78,6 +78,17 @@ def decodable(allowed: np.ndarray, segment: np.ndarray, window: Window) -> np.nd
     return out
 
 
+def lag_edges(window: int, lags: int) -> list[int]:
+    """Edges of the parts, as even as can be, that a window is averaged in.
+
+    Examples
+    --------
+    >>> lag_edges(9, 2)
+    [0, 4, 9]
+    """
+    return [int(e) for e in np.round(np.linspace(0, window, min(lags, window) + 1))]
+
+
 def segments_of(power: xr.DataArray) -> np.ndarray:
     """Segment index of every bin; one segment where the array has no such coordinate."""
     if "segment" in power.coords:
@@ -117,6 +128,7 @@ def inner_blocks(
     end: np.ndarray,
     gap: float,
     share: float,
+    trial: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Set part of the training bins aside for model selection, purged alike.
 
@@ -133,6 +145,8 @@ def inner_blocks(
         Seconds between what is kept and what is set aside.
     share : float
         Part of the usable bins to set aside.
+    trial : int array, shape (time,), optional
+        Trial of each bin, -1 for none: what is kept shares none with what is set aside.
 
     Returns
     -------
@@ -151,6 +165,8 @@ def inner_blocks(
             high = part[(len(part) - size) // 2 + size - 1]
             held[low : high + 1] = True
             kept &= (end <= start[low] - gap) | (start >= end[high] + gap)
+            if trial is not None:
+                kept &= (trial < 0) | ~np.isin(trial, trial[low : high + 1])
         held &= usable
         if kept.sum() >= 0.5 * train.sum():
             return kept, held

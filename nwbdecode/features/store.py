@@ -51,6 +51,8 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal, reference: Referencin
     facts += [signal.offset, [(s.start, s.stop, s.start_time, s.rate) for s in signal.segments]]
     facts += [_REVISION, BLOCK, signal.reader.dtype.str]
     facts += [reference.facts, list(signal.frequencies)]
+    if signal.only is not None:
+        facts.append(signal.only)
     digest.update(json.dumps(facts).encode())
     path = signal.source.get("path")
     if path and os.path.exists(path):

@@ -154,12 +154,12 @@ def _bins_at_once(plan: _Plan, memory: int) -> int:
 
 
 def _block(plan: _Plan, low: int, high: int) -> np.ndarray:
-    """Compute bins [low, high), segment by segment."""
+    """Compute bins [low, high), run by run."""
     signal, bins = plan.signal, plan.bins
     parts = []
-    for index in np.unique(bins.segment[low:high]):
-        inside = low + np.flatnonzero(bins.segment[low:high] == index)
-        segment = signal.segments[index]
+    for run in np.unique(bins.runs[low:high]):
+        inside = low + np.flatnonzero(bins.runs[low:high] == run)
+        segment = signal.segments[bins.segment[inside[0]]]
         first, stop = bins.first[inside], bins.stop[inside]
         begin, end = int(first[0]) - plan.before, int(stop[-1]) + plan.after
         wanted = np.arange(begin, end) - segment.start
@@ -195,6 +195,7 @@ def _labelled(values: Any, plan: _Plan, digest: str) -> xr.DataArray:
     place = dict(source.get("signal", {}))
     place.update(path=signal.path, object_id=signal.object_id, modality=signal.modality)
     place.update(units=signal.units, rate=signal.rate, start=float(bins.start[0]))
+    place.update(time=[signal.segments[0].start_time, signal.segments[-1].stop_time])
     place.update(stop=float(bins.end[-1]), channels=[_plain(c) for c in signal.channels.index])
     source["signal"] = place
     squared = f"{signal.units}^2" if recipe["step"] == "wavelet_power" else signal.units
@@ -204,7 +205,7 @@ def _labelled(values: Any, plan: _Plan, digest: str) -> xr.DataArray:
             "time": ("time", bins.center, {"units": "seconds"}),
             "bin_start": ("time", bins.start),
             "bin_end": ("time", bins.end),
-            "segment": ("time", bins.segment),
+            "segment": ("time", bins.runs),
             "frequency": ("frequency", np.asarray(plan.rows), {"units": "Hz"}),
             "channel": channels.index.to_numpy(),
             **known,

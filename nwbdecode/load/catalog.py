@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load import bands, clock, neural, targets, units
+from nwbdecode.load import bands, clock, neural, units
+from nwbdecode.load.columns import components, sample_of
 from nwbdecode.load.electrodes import channel_table
+from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
+from nwbdecode.load.offered import column_entry, interval_entry, series_derivations
 from nwbdecode.load.series import Index, shape_of
+from nwbdecode.load.tables import Column
+from nwbdecode.load.targets import is_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +45,11 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
     return {
         "source": source,
         "signals": [_signal(path, s, full) for path, s in listed.signals.items()],
-        "targets": [_target(path, s, listed, full) for path, s in listed.targets.items()],
+        "targets": [
+            _described(path, item, listed, full)
+            for path, item in listed.targets.items()
+            if getattr(item, "listed", True)
+        ],
     }
 
 
@@ -57,7 +66,8 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         "problems": problems,
     }
     try:
-        neural.check_shape(path, shape, banded=bands.is_decomposition(series))
+        if bands.is_decomposition(series) or len(shape) != 3:
+            neural.check_shape(path, shape, banded=bands.is_decomposition(series))
         entry |= _clock(path, series, shape, full, problems)
     except NWBDecodeError as error:
         problems.append(str(error))
@@ -155,40 +165,37 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
     }, known
 
 
+def _described(path: str, item: Any, listed: Index, full: bool) -> dict[str, Any]:
+    if isinstance(item, Column):
+        return column_entry(path, item)
+    return _target(path, item, listed, full)
+
+
 def _target(path: str, series: TimeSeries, listed: Index, full: bool) -> dict[str, Any]:
     entry = _common(path, series, full)
     shape = tuple(entry["shape"])
-    columns = shape[1] if len(shape) > 1 else 1
-    ndim = 2 if columns > 1 else 1
-    kind = targets.inferred_kind(series, np.dtype(entry["dtype"]).kind, ndim)
-    unit, _ = targets.si_unit(series)
-    usable = len(shape) in (1, 2) and 0 not in shape
-    missing, read = _missing(series, full) if usable else (None, "whole")
+    usable = len(shape) in (1, 2, 3) and 0 not in shape
+    if is_intervals(series):
+        return entry | interval_entry(series, path, entry["problems"], usable=usable)
+    columns = int(np.prod(shape[1:]))
+    kind, reason = "linear", ""
+    if usable:
+        # What lies far away is read only where it decides.
+        dtype = np.dtype(entry["dtype"])
+        values = sample_of(series) if decided_by_values(series) else np.empty(0, dtype)
+        kind, reason = series_kind(series, values, columns)
+    unit, _ = si_unit(series)
+    missing, read = _missing(series, full) if usable and len(shape) < 3 else (None, "whole")
+    flat = len(shape) == 2 and columns > 1
     return entry | {
         "units": {"circular": "radians", "categorical": ""}.get(kind, unit),
         "kind": kind,
-        "components": targets.components(series, columns) if ndim == 2 else [],
+        "kind_reason": reason,
+        "components": components(series, columns) if flat else [],
         "missing": missing,
         "missing_read": read,
-        "derivations": _derivations(path, series, listed) if usable and kind == "linear" else [],
+        "derivations": series_derivations(path, series, kind, listed) if usable else [],
     }
-
-
-def _derivations(path: str, series: TimeSeries, listed: Index) -> list[str]:
-    from pynwb.behavior import SpatialSeries
-
-    if not isinstance(series, SpatialSeries):
-        return []
-    shape = shape_of(series)
-    if len(shape) == 1 or shape[1] == 1:
-        return ["speed"] if targets.si_unit(series)[0] == "meters" else []
-    folder = path.rsplit("/", 1)[0] + "/"
-    beside = [
-        name
-        for name, other in listed.targets.items()
-        if name.startswith(folder) and name != path and shape_of(other) == shape
-    ]
-    return ["speed", "heading", *(["head_direction"] if beside else [])]
 
 
 def _missing(series: TimeSeries, full: bool) -> tuple[float | None, str]:

@@ -16,7 +16,7 @@ _TARGETS = (
     "units",
     "missing",
     "derivations",
-    "problems",
+    "remarks",
 )
 
 
@@ -101,7 +101,7 @@ def _tables(found: Mapping[str, Any]) -> list[_Table]:
             t["units"],
             "?" if t["missing"] is None else f"{100 * t['missing']:.3g} %",
             ", ".join(t["derivations"]),
-            _remarks(t),
+            _remarks(t, told=t["kind_reason"] if t["kind"] == "categorical" else ""),
         )
         for t in found["targets"]
     ]
@@ -116,11 +116,11 @@ def _unit(value: float | None, unit: str) -> str:
     return "?" if value is None else f"{value:.6g} {unit}"
 
 
-def _remarks(entry: Mapping[str, Any]) -> str:
+def _remarks(entry: Mapping[str, Any], *, told: str = "") -> str:
     least = "at least " if entry["clock_read"] == "probed" else ""
     gaps = entry["gaps"]
     said = [f"{least}{gaps} gap{'s' if gaps != 1 else ''}"] if gaps else []
-    return "; ".join(said + entry["problems"])
+    return "; ".join([*said, *([told] if told else []), *entry["problems"]])
 
 
 def _note(found: Mapping[str, Any]) -> str:

@@ -105,6 +105,9 @@ class Signal:
     timestamps : Reader, optional
         Stored time of every sample, shape (time, 1), where the source has
         them; then `times` is exact and `segments` is their summary.
+    only : tuple of (start, stop), optional
+        Seconds: bins are made inside one of these times alone. All samples of
+        the segments may still be read for them.
     frequencies : tuple of float
         Centers in Hz of the bands that a channel was cut into before it was stored;
         reads then have a third axis. Empty for everything else.
@@ -122,6 +125,7 @@ class Signal:
     object_id: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
     timestamps: Reader | None = None
+    only: tuple[tuple[float, float], ...] | None = None
     frequencies: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
@@ -324,6 +328,8 @@ class Signal:
                 f"  bad, left out of features: {', '.join(bad[:12])}{more} "
                 f"({len(bad)} of {self.n_channels})"
             )
+        notes = self.source.get("signal", {}).get("epochs", {}).get("notes", [])
+        lines += [f"  {note}" for note in notes]
         return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nwbdecode.load.hdf5 import reading, release
@@ -125,6 +125,9 @@ class Source:
         *,
         channels: Any = None,
         time: tuple[float | None, float | None] | None = None,
+        only: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+        keep_invalid: bool = False,
     ) -> Signal:
         """Take a signal out of the recording, lazily.
 
@@ -139,6 +142,15 @@ class Source:
             a condition on the table, such as ``"location == 'CA1' and x > 3"``.
         time : (start, stop), optional
             Seconds on the session's clock; either may be None.
+        only : str or several, optional
+            Times that are decoded: a table of intervals, such as ``"trials"``, or
+            rows of one, such as ``"epochs[label == 'run']"``. Bins and windows lie
+            inside one interval; filters read the recording around it.
+        exclude : str or several, optional
+            Times that nothing reads, such as ``"epochs[label == 'stimulation']"``:
+            they become gaps of the signal.
+        keep_invalid : bool, default False
+            Keep what the file's ``invalid_times`` mark; by default it is excluded.
 
         Returns
         -------
@@ -148,9 +160,11 @@ class Source:
         Raises
         ------
         NWBDecodeError
-            If the path fits none or several signals, the choice of channels
-            or time is empty, or the series' clock or tables are faulty.
+            If the path fits none or several signals, the choice of channels,
+            time or intervals is empty, or the series' clock or tables are faulty.
         """
+        from nwbdecode.load.cutting import within
+        from nwbdecode.load.epochs import epochs_of
         from nwbdecode.load.neural import make_signal
         from nwbdecode.load.series import find, only_signal
 
@@ -159,14 +173,14 @@ class Source:
             path = only_signal(listed, self._location.label)
         path = find(path, listed.signals, listed, what="signal")
         with reading(self._location.label):
-            return make_signal(
-                listed.signals[path],
-                path,
-                self._location,
-                channels=channels,
-                time=time,
-                facts=self.facts,
+            series = listed.signals[path]
+            epochs = epochs_of(
+                listed, str(series.object_id), only=only, exclude=exclude, keep_invalid=keep_invalid
             )
+            made = make_signal(
+                series, path, self._location, channels=channels, time=time, facts=self.facts
+            )
+            return within(made, epochs)
 
     def targets(
         self, spec: Asked, *, kinds: Mapping[str, str] | None = None
@@ -176,10 +190,11 @@ class Source:
         Parameters
         ----------
         spec : str, TargetSpec, list of them, or dict of name to them
-            ``[NAME=]PATH[,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]``,
+            ``[NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]``,
             such as ``"behavior/Position/led1:speed"``,
             ``"run=led1:speed(median=0.3,max_gap=inf)"``,
-            ``"led1,led2:head_direction"`` or ``"tone@categorical"``.
+            ``"led1,led2:head_direction"``, ``"led1[x]"``, ``"tone@categorical"`` or
+            ``"trials/choice:window(start=0,stop=0.5)"``.
         kinds : mapping of target name to kind, optional
             The same as ``@KIND``: linear, circular or categorical.
 
@@ -187,9 +202,11 @@ class Source:
         -------
         dict of str to xarray.DataArray, dims (time,) or (time, component)
             NaN where missing. ``attrs``: kind, kind_from (given or inferred),
-            units, classes (if categorical), path, object_id, derivation,
-            spec, support (seconds before and after that a sample depends on)
-            and max_gap (s).
+            kind_reason, units, classes (if categorical), path, object_id,
+            derivation, spec, missing (share), support (seconds before and after
+            that a sample depends on) and max_gap (s). Labels of trials, intervals
+            and events are step functions (``attrs["steps"]``): a value holds until
+            the next; their coordinate ``trial`` says what no fold may cut.
 
         Raises
         ------
