@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nwbdecode import __version__
+from nwbdecode.cli_imaging import IMAGING
 from nwbdecode.errors import NWBDecodeError
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ _SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("--seed", "seed", {"type": int, "help": "Seed of everything drawn [0]."}),
     ("--cache", "cache",
      {"type": click.Path(file_okay=False), "help": "Folder to keep features in."}),
+    *IMAGING,
 ]  # fmt: skip
 
 
@@ -252,7 +254,7 @@ def fit(
     nwbdecode fit session.nwb --target trials/choice --only trials \\
       --exclude "epochs[label == 'stimulation']" -o decoded.nwb
 
-    Options win over the settings file, whose sections are [features], [epochs],
+    Options win over the settings file, whose sections are [signal], [features], [epochs],
     [decoder] and [evaluation].
     """
     from nwbdecode import pipeline
@@ -272,7 +274,10 @@ def fit(
     settings = FitConfig.of(config).changed(changes)
     pipeline.check_output(output, overwrite=overwrite)
     with open_source(source, download=download) as opened:
-        taken = opened.signal(signal, channels=channels, time=time, **settings.epochs.model_dump())
+        taken = opened.signal(
+            signal, channels=channels, time=time, **settings.signal.model_dump(),
+            **settings.epochs.model_dump(), cache=settings.cache,
+        )  # fmt: skip
         read = opened.targets(list(targets))
         for line in (*map(announced, read.values()), *notes_of(taken)):
             click.echo(line, err=True)

@@ -89,7 +89,14 @@ def fit(
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
     check_output(output, overwrite=overwrite)
     opened = open_source(source)
-    taken = opened.signal(signal, channels=channels, time=time, **settings.epochs.model_dump())
+    taken = opened.signal(
+        signal,
+        channels=channels,
+        time=time,
+        **settings.signal.model_dump(),
+        **settings.epochs.model_dump(),
+        cache=settings.cache,
+    )
     if not targets:
         there = [entry["path"] for entry in opened.catalog()["targets"]]
         raise NWBDecodeError(f"no target was given; name at least one. {suggest('', there)}")
@@ -98,7 +105,10 @@ def fit(
     decoding = _cross_validated(settings, power, align(read, power), progress=progress)
     span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
     told = settings.model_dump(mode="json", exclude={"cache"})
-    recipe = {**decoding.recipe, "signal": {"path": taken.path, "time": span}, "config": told}
+    made = {"path": taken.path, "time": span}
+    if "imaging" in taken.source["signal"]:
+        made["imaging"] = taken.source["signal"]["imaging"]
+    recipe = {**decoding.recipe, "signal": made, "config": told}
     decoding = decoding.replace(recipe=recipe)
     evaluation = settings.evaluation
     if evaluation.importance:
@@ -293,10 +303,18 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
 
 def _streamed(signal: Signal) -> dict[str, Any] | None:
     """What reading the signal asks of the network, None where it is at hand."""
-    expected = getattr(signal.reader, "expected", None)
-    if expected is None:
-        return None
-    parts = [expected(part.start, part.stop, signal.columns) for part in signal.segments]
+    reader: Any = signal.reader
+    # Traces are made of frames and counts of spike times: the dataset lies beneath them.
+    beneath = ("traces", "frames", "times", "reader")
+    while not hasattr(reader, "expected"):
+        reader = next((getattr(reader, name) for name in beneath if hasattr(reader, name)), None)
+        if reader is None:
+            return None
+    columns = signal.columns if reader is signal.reader else None
+    spans = [(part.start, part.stop) for part in signal.segments]
+    if reader.shape[0] != signal.reader.shape[0]:
+        spans = [(0, reader.shape[0])]
+    parts = [reader.expected(*span, columns) for span in spans]
     first = parts[0]
     # Chunks that two segments share are counted once at most.
     needed = min(sum(part["bytes"] for part in parts), first.pop("stored"))
@@ -346,7 +364,7 @@ def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.Data
 
 
 def _cache(settings: FitConfig) -> Path:
-    from nwbdecode.features.store import cache_folder
+    from nwbdecode.blocks import cache_folder
 
     folder = cache_folder() if settings.cache is None else Path(settings.cache)
     return folder / "features"

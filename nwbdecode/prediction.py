@@ -113,15 +113,23 @@ def trained_features(result: Decoding, source: Source, *, progress: bool) -> xr.
 
     place = result.source["signal"]
     told = place.get("epochs", {})
-    epochs = {name: told.get(name) or None for name in ("only", "exclude")}
+    epochs: dict[str, Any] = {name: told.get(name) or None for name in ("only", "exclude")}
     signal = source.signal(
         place["path"],
         channels=place.get("channels"),
         keep_invalid=bool(told.get("keep_invalid", False)),
         **epochs,
+        **_signal_options(result),
     )
     signal = signal.select(time=_trained_time(result, signal))
     return from_recipe(signal, dict(result.recipe["features"]), progress=progress)
+
+
+def _signal_options(result: Decoding) -> dict[str, Any]:
+    """How the signal was taken out of its recording, beside path, channels and time."""
+    told = result.recipe.get("signal", {})
+    # A result made step by step has no such record; its source has the same.
+    return dict(told.get("imaging") or result.source.get("signal", {}).get("imaging") or {})
 
 
 def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float | None] | None:
@@ -224,11 +232,12 @@ def _new_features(
     trained = result.channels["channel"].to_numpy().tolist()
     place = result.source.get("signal", {})
     path = choice.signal or place.get("path")
-    signal = source.signal(path, channels=choice.channels, time=choice.time, **choice.epochs)
+    how = {"time": choice.time, **choice.epochs, **_signal_options(result)}
+    signal = source.signal(path, channels=choice.channels, **how)
     # Of bipolar pairs, those that were read are the electrodes.
     read, ids = place.get("channels", trained), set(signal.channels.index)
     if choice.channels is None and signal.n_channels != len(read) and ids >= set(read):
-        signal = source.signal(path, channels=read, time=choice.time, **choice.epochs)
+        signal = source.signal(path, channels=read, **how)
     power = from_recipe(signal, dict(result.recipe["features"]), progress=progress)
     if power.sizes["channel"] != len(trained):
         raise NWBDecodeError(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nwbdecode.errors import NWBDecodeError
 from nwbdecode.features.morlet import N_BANDS, TRUNCATE, W0
 from nwbdecode.features.recipe import known_recipe, make_recipe
 from nwbdecode.features.referencing import Reference
@@ -121,6 +122,11 @@ def wavelet_power(
     10.69...
     """
     taken = as_signal(signal, rate=rate)
+    if causal and taken.support[1] > 0:
+        raise NWBDecodeError(
+            f"causal features read nothing after a bin, but samples of {taken.path!r} depend on "
+            f"{taken.support[1]:g} s after them; take the signal with dff='trailing'"
+        )
     recipe = make_recipe(
         taken,
         bin=bin,

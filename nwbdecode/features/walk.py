@@ -110,7 +110,8 @@ def _values(
     plan: _Plan, *, store: str | Path | None, memory: int, progress: bool
 ) -> tuple[Any, str]:
     """Compute all blocks, or those that the store lacks; give the values and the store's hash."""
-    from nwbdecode.features.store import BLOCK, FeatureStore, cache_folder, recipe_hash
+    from nwbdecode.blocks import cache_folder
+    from nwbdecode.features.store import BLOCK, FeatureStore, recipe_hash
 
     signal, shape = plan.signal, plan.shape
     at_once = _bins_at_once(plan, memory)
@@ -186,11 +187,22 @@ def _labelled(values: Any, plan: _Plan, digest: str) -> xr.DataArray:
 
     signal, bins, recipe = plan.signal, plan.bins, plan.recipe
     channels = plan.reference.channels
-    known = {str(name): ("channel", channels[name].to_numpy()) for name in channels.columns}
+    unit = signal.source.get("signal", {}).get("coordinates")
+    known = {
+        str(name): (
+            "channel",
+            channels[name].to_numpy(),
+            {"units": unit} if unit and name in ("x", "y", "z") else {},
+        )
+        for name in channels.columns
+    }
     # Bins round to whole samples: half of one more on either side.
     half = bins.width / 2 + 0.5 / signal.rate
     slowest = min(segment.rate for segment in signal.segments)
-    support = [reach / slowest + half for reach in (plan.before, plan.after)]
+    support = [
+        reach / slowest + half + own
+        for reach, own in zip((plan.before, plan.after), signal.support, strict=True)
+    ]
     source = dict(signal.source)
     place = dict(source.get("signal", {}))
     place.update(path=signal.path, object_id=signal.object_id, modality=signal.modality)

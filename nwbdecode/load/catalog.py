@@ -13,6 +13,7 @@ from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load import bands, clock, neural, units
 from nwbdecode.load.columns import components, sample_of
 from nwbdecode.load.electrodes import channel_table
+from nwbdecode.load.imaging.movie import is_movie, movie_shape, plane_of, region_counts
 from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
 from nwbdecode.load.offered import column_entry, interval_entry, series_derivations
 from nwbdecode.load.series import Index, shape_of
@@ -67,7 +68,10 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         "problems": problems,
     }
     try:
-        if bands.is_decomposition(series) or len(shape) != 3:
+        if is_movie(series):
+            shape = movie_shape(series, path)
+            entry["shape"] = list(shape)
+        elif bands.is_decomposition(series) or len(shape) != 3:
             neural.check_shape(path, shape, banded=bands.is_decomposition(series))
         entry |= _clock(path, series, shape, full, problems)
     except NWBDecodeError as error:
@@ -107,6 +111,8 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         entry, table = _units(path, series, full)
     else:
         entry = _common(path, series, full)
+        if is_movie(series):
+            return entry | _movie(series, entry)
         table = _channels(path, series, entry)
     places = {} if table is None or "location" not in table else table["location"]
     bad = [] if table is None or "bad" not in table else table.index[table["bad"]].tolist()
@@ -170,6 +176,21 @@ def _described(path: str, item: Any, listed: Index, full: bool) -> dict[str, Any
     if isinstance(item, Column):
         return column_entry(path, item)
     return _target(path, item, listed, full)
+
+
+def _movie(series: TimeSeries, entry: dict[str, Any]) -> dict[str, Any]:
+    """What a movie has beside its clock: the masks that could make channels of it."""
+    regions = region_counts(series)
+    plane = plane_of(series)
+    return {
+        "units": str(series.unit),
+        "modality": "imaging",
+        # Which of several, or how fine a grid, is the user's choice.
+        "channels": next(iter(regions.values())) if len(regions) == 1 else None,
+        "regions": regions,
+        "locations": [str(plane.location)] if plane is not None and plane.location else [],
+        "bytes": int(np.prod(entry["shape"])) * _itemsize(entry["dtype"]),
+    }
 
 
 def _target(path: str, series: TimeSeries, listed: Index, full: bool) -> dict[str, Any]:

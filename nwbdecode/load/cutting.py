@@ -30,6 +30,8 @@ def within(signal: Signal, epochs: Epochs) -> Signal:
     NWBDecodeError
         If nothing is left.
     """
+    if not epochs.notes and not epochs.asked["keep_invalid"]:
+        return signal
     about: dict[str, Any] = {**epochs.asked, "notes": list(epochs.notes)}
     source = dict(signal.source)
     source["signal"] = {**source.get("signal", {}), "epochs": about}

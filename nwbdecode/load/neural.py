@@ -11,6 +11,8 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.clock import scan, stamps_of
 from nwbdecode.load.electrodes import channel_table, choose, kept, space_of
+from nwbdecode.load.imaging.movie import is_movie, movie_signal, traces_signal
+from nwbdecode.load.imaging.options import ImagingOptions
 from nwbdecode.load.series import shape_of
 from nwbdecode.load.signal import Modality, Segment, Signal
 
@@ -39,8 +41,10 @@ def make_signal(
     channels: Any,
     time: tuple[float | None, float | None] | None,
     facts: Mapping[str, Any],
+    imaging: ImagingOptions | None = None,
+    cache: str | None = None,
 ) -> Signal:
-    """Make a lazy signal of a series, or of a table of units.
+    """Make a lazy signal of a series, a movie, or a table of units.
 
     A sample's value is ``stored * conversion * channel_conversion + offset``.
 
@@ -52,6 +56,12 @@ def make_signal(
     """
     from nwbdecode.load import bands, units
 
+    options = imaging or ImagingOptions()
+    if is_movie(series):
+        return movie_signal(
+            series, path, location, channels=channels, time=time, facts=facts,
+            options=options, cache=cache,
+        )  # fmt: skip
     if units.holds_spikes(series):
         signal = units.spike_counts(series, path, location, channels)
     else:
@@ -64,7 +74,7 @@ def make_signal(
         stamps = stamps_of(series)
         signal = Signal(
             reader=location.reader(series.data),
-            segments=_segments(series, path, shape, stamps),
+            segments=segments_of(series, path, shape, stamps),
             channels=kept(table),
             columns=rows,
             conversion=_conversion(series, path, shape)[rows],
@@ -76,10 +86,18 @@ def make_signal(
             timestamps=stamps,
             frequencies=bands.frequencies_of(series, path) if banded else (),
         )
+    if signal.modality == "imaging":
+        return traces_signal(signal, series, time=time, facts=facts, options=options)
+    options.refuse(path, f"a {type(series).__name__}")
     if time is not None:
-        signal = signal.select(time=_span(time))
-    about = {
-        "path": path,
+        signal = signal.select(time=check_span(time))
+    return replace(signal, source={**facts, "signal": about(signal, series)})
+
+
+def about(signal: Signal, series: TimeSeries) -> dict[str, Any]:
+    """What a result must say about the signal it was made from, as JSON values."""
+    told = {
+        "path": signal.path,
         "object_id": signal.object_id,
         "neurodata_type": type(series).__name__,
         "modality": signal.modality,
@@ -89,9 +107,7 @@ def make_signal(
         "stop": signal.segments[-1].stop_time,
     }
     space = space_of(series) if hasattr(series, "electrodes") and "x" in signal.channels else ""
-    if space:
-        about["space"] = space
-    return replace(signal, source={**facts, "signal": about})
+    return {**told, "space": space} if space else told
 
 
 def _table(series: TimeSeries, shape: tuple[int, ...]) -> pd.DataFrame:
@@ -106,7 +122,8 @@ def check_shape(path: str, shape: tuple[int, ...], *, banded: bool = False) -> N
         raise NWBDecodeError(f"{path!r} {what}; expected data of shape {expected}")
 
 
-def _span(time: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+def check_span(time: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    """Refuse a time that is no (start, stop) in seconds."""
     try:
         low, high = time
         wrong = low is not None and high is not None and not float(low) < float(high)
@@ -120,9 +137,10 @@ def _span(time: tuple[float | None, float | None]) -> tuple[float | None, float 
     return time
 
 
-def _segments(
+def segments_of(
     series: TimeSeries, path: str, shape: tuple[int, ...], stamps: Reader | None
 ) -> tuple[Segment, ...]:
+    """Cut a series at the gaps of its clock."""
     n = shape[0]
     if stamps is None:
         rate = stated_rate(series, path)
@@ -174,7 +192,7 @@ def modality_of(series: Any, path: str, table: pd.DataFrame | None) -> Modality:
         return "spikes"
     if bands.is_decomposition(series):
         return "bands"
-    if hasattr(series, "rois"):
+    if hasattr(series, "rois") or is_movie(series):
         return "imaging"
     said = [path.replace("_", " "), str(series.description or "")]
     if table is not None:

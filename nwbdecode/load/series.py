@@ -113,6 +113,7 @@ def is_signal(series: Any) -> bool:
     from pynwb.misc import DecompositionSeries
     from pynwb.ophys import RoiResponseSeries
 
+    from nwbdecode.load.imaging.movie import is_movie
     from nwbdecode.load.units import holds_spikes
 
     if holds_spikes(series):
@@ -121,7 +122,8 @@ def is_signal(series: Any) -> bool:
     # Spike snippets are cut out around events: there is no continuous signal in them.
     if isinstance(series, SpikeEventSeries):
         return False
-    return isinstance(series, ElectricalSeries | RoiResponseSeries | DecompositionSeries)
+    known = isinstance(series, ElectricalSeries | RoiResponseSeries | DecompositionSeries)
+    return known or is_movie(series)
 
 
 def is_target(series: TimeSeries) -> bool:

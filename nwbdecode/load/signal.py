@@ -111,6 +111,9 @@ class Signal:
     frequencies : tuple of float
         Centers in Hz of the bands that a channel was cut into before it was stored;
         reads then have a third axis. Empty for everything else.
+    support : (float, float), default (0, 0)
+        Seconds before and after a sample, beyond itself, that its value
+        depends on, such as those of a rolling baseline.
     """
 
     reader: Reader
@@ -127,6 +130,7 @@ class Signal:
     timestamps: Reader | None = None
     only: tuple[tuple[float, float], ...] | None = None
     frequencies: tuple[float, ...] = ()
+    support: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if not self.segments:
@@ -158,8 +162,9 @@ class Signal:
     @property
     def nbytes(self) -> int:
         """Bytes that a full read takes from the source, before compression."""
-        values = self.n_samples * self.n_channels * max(len(self.frequencies), 1)
-        return values * self.reader.dtype.itemsize
+        each = self.n_channels * max(len(self.frequencies), 1) * self.reader.dtype.itemsize
+        # Traces are small; what they are taken out of may be a movie.
+        return int(self.n_samples * getattr(self.reader, "sample_bytes", each))
 
     def read(
         self,
@@ -328,7 +333,8 @@ class Signal:
                 f"  bad, left out of features: {', '.join(bad[:12])}{more} "
                 f"({len(bad)} of {self.n_channels})"
             )
-        notes = self.source.get("signal", {}).get("epochs", {}).get("notes", [])
+        told = self.source.get("signal", {})
+        notes = [*told.get("notes", ()), *told.get("epochs", {}).get("notes", ())]
         lines += [f"  {note}" for note in notes]
         return "\n".join(lines)
 

@@ -125,6 +125,13 @@ class ZarrReader(StoredRows):
 
     def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
         """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
+        return self._read(start, stop, lambda data: read_rows(data, start, stop, columns))
+
+    def read_box(self, start: int, stop: int, box: tuple[slice, ...]) -> np.ndarray:
+        """Read a box of pixels of frames ``[start, stop)``, shape (time, x, y[, z])."""
+        return self._read(start, stop, lambda data: np.asarray(data[(slice(start, stop), *box)]))
+
+    def _read(self, start: int, stop: int, take: Callable[[Any], np.ndarray]) -> np.ndarray:
         import zarr
 
         try:
@@ -132,7 +139,7 @@ class ZarrReader(StoredRows):
             data: Any = zarr.open_group(self.path, mode="r")[self.dataset]
             if data.shape != self.stored_shape:
                 raise ValueError(f"it has shape {data.shape}, and had {self.stored_shape}")
-            return read_rows(data, start, stop, columns)
+            return take(data)
         except Exception as error:  # codecs' answers to damage have no common class
             raise NWBDecodeError(
                 f"could not read samples {start} to {stop} of {self.dataset!r} in {self.path!r}: "

@@ -113,13 +113,6 @@ def test_the_source_facts_are_complete_and_json(source: load.Source) -> None:
         "path": "acquisition/Raw",
         "object_id": source.nwbfile.acquisition["Raw"].object_id,
         "neurodata_type": "ElectricalSeries",
-        "epochs": {
-            "only": [],
-            "exclude": [],
-            "keep_invalid": False,
-            "notes": [],
-            "uncut": False,
-        },
         "modality": "ephys",
         "units": "volts",
         "rate": 1000.0,

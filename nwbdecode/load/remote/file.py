@@ -20,7 +20,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.hdf5 import first_line, read_nwb, version_of
 from nwbdecode.load.remote.cache import CacheSettings
-from nwbdecode.load.remote.chunks import byte_ranges, pieces, stored_bytes
+from nwbdecode.load.remote.chunks import Spans, byte_ranges, pieces, stored_bytes
 from nwbdecode.load.remote.dandi import Asset
 from nwbdecode.load.remote.http import Connection, Door, Stated, Web, ignores_ranges
 from nwbdecode.load.remote.stream import Stream
@@ -209,14 +209,32 @@ class RemoteReader(StoredRows):
 
     def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
         """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
+        return self._read(
+            start,
+            stop,
+            _spans(columns),
+            lambda data, low, high: read_rows(data, low, high, columns),
+        )
+
+    def read_box(self, start: int, stop: int, box: tuple[slice, ...]) -> np.ndarray:
+        """Read a box of pixels of frames ``[start, stop)``, shape (time, x, y[, z])."""
+        sides = self.stored_shape[1:]
+        spans = [part.indices(n)[:2] for part, n in zip(box, sides, strict=False)]
+        return self._read(
+            start, stop, spans, lambda data, low, high: np.asarray(data[(slice(low, high), *box)])
+        )
+
+    def _read(
+        self, start: int, stop: int, spans: Spans, take: Callable[[Any, int, int], np.ndarray]
+    ) -> np.ndarray:
+        """Have what is needed sent in few requests, and take it piece by piece."""
         try:
             data = self.file.handle()[self.dataset]
             stream = self.file.stream()
-            span = _span(columns)
             blocks = []
-            for low, high in pieces(data, start, stop, span):
-                stream.prefetch(byte_ranges(data, low, high, span))
-                blocks.append(read_rows(data, low, high, columns))
+            for low, high in pieces(data, start, stop, spans):
+                stream.prefetch(byte_ranges(data, low, high, spans))
+                blocks.append(take(data, low, high))
             return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         except (OSError, RuntimeError, KeyError) as error:
             raise NWBDecodeError(
@@ -241,8 +259,8 @@ class RemoteReader(StoredRows):
         believed = traffic.bytes > _ENOUGH and traffic.seconds > 0
         speed = traffic.bytes / traffic.seconds if believed else _USUAL_SPEED
         return {
-            "bytes": stored_bytes(data, start, stop, _span(columns)),
-            "stored": stored_bytes(data, 0, data.shape[0], None),
+            "bytes": stored_bytes(data, start, stop, _spans(columns)),
+            "stored": stored_bytes(data, 0, data.shape[0], ()),
             "held": stream.cache.held_bytes(),
             "speed": speed,
             "cache": str(self.file.settings.streams),
@@ -251,10 +269,10 @@ class RemoteReader(StoredRows):
         }
 
 
-def _span(columns: np.ndarray | None) -> tuple[int, int] | None:
+def _spans(columns: np.ndarray | None) -> Spans:
     if columns is None or len(columns) == 0:
-        return None
-    return int(np.min(columns)), int(np.max(columns)) + 1
+        return ()
+    return [(int(np.min(columns)), int(np.max(columns)) + 1)]
 
 
 def remote_reader(data: h5py.Dataset) -> RemoteReader | None:

@@ -45,7 +45,7 @@ def test_rows_read_from_nothing_but_the_ranges_found(
     with h5py.File(file) as opened:
         expected = opened[name][at]
         # The index of chunks is read before; only samples may be needed afterward.
-        ranges = chunks.byte_ranges(opened[name], start, stop, span)
+        ranges = chunks.byte_ranges(opened[name], start, stop, [span] if span else ())
         samples = [chunk for key in ("packed", "plain", "stamps", "movie")
                    for chunk in _extents(opened[key])]  # fmt: skip
     held = bytearray(file.read_bytes())
@@ -76,7 +76,7 @@ def test_pieces_cover_the_rows_once_and_cut_no_chunk(
     start, stop = sorted(ends)
     with h5py.File(file) as opened, pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunks, "AHEAD", ahead)
-        found = list(chunks.pieces(opened["packed"], start, stop, None))
+        found = list(chunks.pieces(opened["packed"], start, stop, ()))
     assert [row for low, high in found for row in range(low, high)] == list(range(start, stop))
     assert all(low % 64 == 0 for low, _ in found[1:])
 
@@ -84,12 +84,12 @@ def test_pieces_cover_the_rows_once_and_cut_no_chunk(
 def test_a_fifth_of_the_channels_takes_about_a_fifth_of_the_bytes(file: Path) -> None:
     with h5py.File(file) as opened:
         data = opened["packed"]
-        every = chunks.stored_bytes(data, 0, 1000, None)
+        every = chunks.stored_bytes(data, 0, 1000, ())
         assert every == data.id.get_storage_size()
-        assert chunks.stored_bytes(data, 0, 1000, (0, 5)) == pytest.approx(every / 3, rel=0.01)
-        assert chunks.stored_bytes(data, 0, 1, None) == pytest.approx(every / 16, rel=0.01)
-        assert chunks.stored_bytes(opened["plain"], 0, 500, (0, 5)) == 500 * 24
-        assert chunks.stored_bytes(opened["empty"], 0, 500, None) == 0
+        assert chunks.stored_bytes(data, 0, 1000, [(0, 5)]) == pytest.approx(every / 3, rel=0.01)
+        assert chunks.stored_bytes(data, 0, 1, ()) == pytest.approx(every / 16, rel=0.01)
+        assert chunks.stored_bytes(opened["plain"], 0, 500, [(0, 5)]) == 500 * 24
+        assert chunks.stored_bytes(opened["empty"], 0, 500, ()) == 0
 
 
 def test_rows_of_many_chunks_are_asked_for_at_once(archive: DandiServer, tmp_path: Path) -> None:

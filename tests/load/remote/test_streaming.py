@@ -15,8 +15,10 @@ import pytest
 from nwbdecode import load
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.remote import http
+from nwbdecode.pipeline import estimate
 from tests.load import recordings
 from tests.load.dandi_server import DandiServer
+from tests.load.imaging import movies
 
 RAW = "acquisition/Raw"
 
@@ -39,6 +41,23 @@ def test_an_address_gives_what_the_file_gives(url: str, source: load.Source) -> 
         for name, target in opened.targets(asked).items():
             np.testing.assert_array_equal(target, source.targets(asked)[name])
         assert url in repr(opened)
+
+
+@pytest.mark.parametrize("regions", ["masks", "grid"])
+def test_a_movie_behind_an_address_gives_the_traces_of_its_file(
+    archive: DandiServer, tmp_path: Path, regions: str
+) -> None:
+    path = recordings.save(movies.with_masks(), tmp_path)
+    found = []
+    for place in (path, archive.serve("movie.nwb", path)):
+        with load.open(place) as opened:
+            signal = opened.signal("best", regions=regions, grid=(3, 2), dff=True, time=(None, 9))
+            stored = opened.nwbfile.acquisition["Movie"].data.id.get_storage_size()
+            told = estimate(signal).get("stream")
+        found.append(signal.read(5, 40))
+    np.testing.assert_array_equal(*found)
+    # 8 of 15 seconds, in chunks of 7 frames.
+    assert told["bytes"] == pytest.approx(stored * 23 / 43, rel=0.01)
 
 
 def test_what_it_came_from_is_recorded_without_signatures(
