@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from nwbdecode.simulate.ca1 import CA1Recording, simulate_ca1
-from nwbdecode.simulate.write import write_ca1
+from nwbdecode.simulate.ca1_file import write_ca1
 
 __all__ = ["CA1Recording", "simulate_ca1", "write_ca1"]
