@@ -121,7 +121,5 @@ def _patches(x: np.ndarray, y: np.ndarray, shape: tuple[int, int]) -> np.ndarray
     spread = PATCH_SPREAD * min(shape)
     at = (np.arange(PATCHES) + 0.5) / PATCHES
     middle = [(a * shape[0], b * shape[1]) for a in at for b in at]
-    bumps = np.stack(
-        [np.exp(-0.5 * ((x - a) ** 2 + (y - b) ** 2) / spread**2) for a, b in middle]
-    )
+    bumps = np.stack([np.exp(-0.5 * ((x - a) ** 2 + (y - b) ** 2) / spread**2) for a, b in middle])
     return np.asarray(bumps / bumps.sum(axis=0))

@@ -66,7 +66,7 @@ def write_ophys(
 
 
 def _file(recording: OphysRecording, *, progress: bool) -> NWBFile:
-    n, x, y = recording.shape
+    x, y = recording.view.shape
     nwbfile = session(
         "ophys",
         seed=recording.seed,
@@ -200,9 +200,7 @@ def _add_speed(nwbfile: NWBFile, recording: OphysRecording) -> None:
     module.add(BehavioralTimeSeries(time_series=speed))
 
 
-def _add_cells(
-    truth: ProcessingModule, recording: OphysRecording, rois: PlaneSegmentation
-) -> None:
+def _add_cells(truth: ProcessingModule, recording: OphysRecording, rois: PlaneSegmentation) -> None:
     from pynwb.misc import Units
 
     cells = recording.cells
