@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nwbdecode import __version__
+from nwbdecode.cli_imaging import IMAGING
 from nwbdecode.errors import NWBDecodeError
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ _SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("--seed", "seed", {"type": int, "help": "Seed of everything drawn [0]."}),
     ("--cache", "cache",
      {"type": click.Path(file_okay=False), "help": "Folder to keep features in."}),
+    *IMAGING,
 ]  # fmt: skip
 
 
@@ -200,8 +202,8 @@ def fit(
       --time 0:1200 --bin 0.1 --window 32 -o decoded.nwb
     nwbdecode fit session.nwb --target tone@categorical --config settings.toml -o decoded.nwb
 
-    Options win over the settings file, whose sections are [features], [decoder]
-    and [evaluation].
+    Options win over the settings file, whose sections are [signal], [features],
+    [decoder] and [evaluation].
     """
     from nwbdecode import pipeline
     from nwbdecode.config import FitConfig
@@ -214,7 +216,10 @@ def fit(
         changes["evaluation.importance"] = []
     settings = FitConfig.of(config).changed(changes)
     with open_source(source) as opened:
-        taken = opened.signal(signal, channels=channels, time=time)
+        taken = opened.signal(
+            signal, channels=channels, time=time, **settings.signal.model_dump(),
+            cache=settings.cache,
+        )  # fmt: skip
         _announce(pipeline.estimate(taken, settings))
         result = pipeline.fit(
             opened, taken.path, list(targets), output,

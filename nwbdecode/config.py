@@ -32,6 +32,20 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+class SignalConfig(_Section):
+    """What `Source.signal` may be told of a movie or of traces; others take the defaults."""
+
+    regions: str = "auto"
+    grid: tuple[PositiveInt, PositiveInt] = (16, 16)
+    block: PositiveInt | None = None
+    neuropil: Annotated[float, Field(ge=0, le=1)] | None = None
+    neuropil_ring: tuple[Annotated[float, Field(ge=0)], PositiveFloat] = (2.0, 15.0)
+    dff: bool | Literal["centered", "trailing"] = False
+    baseline_percentile: Annotated[float, Field(ge=0, le=100)] = 8.0
+    baseline_window: PositiveFloat = 60.0
+    transpose_masks: bool | None = None
+
+
 class FeatureConfig(_Section):
     """Settings of `nwbdecode.wavelet_power`; None leaves the choice to it."""
 
@@ -77,6 +91,8 @@ class FitConfig(_Section):
 
     Parameters
     ----------
+    signal : SignalConfig
+        Of imaging: ``regions``, ``grid``, ``neuropil``, ``dff``, ``baseline_window`` (s), ...
     features : FeatureConfig
         ``bin`` (s), ``lowest``, ``highest`` and ``frequencies`` (Hz), ``n_bands``,
         ``reference``, ``remainder``, ``causal``.
@@ -99,6 +115,7 @@ class FitConfig(_Section):
     nwbdecode.errors.NWBDecodeError: unknown setting features.bins. Did you mean 'bin'? ...
     """
 
+    signal: SignalConfig = SignalConfig()
     features: FeatureConfig = FeatureConfig()
     decoder: DecoderConfig = DecoderConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

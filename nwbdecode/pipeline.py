@@ -86,7 +86,9 @@ def fit(
     settings = FitConfig.of(config)
     check_output(output, overwrite=overwrite)
     opened = open_source(source)
-    taken = opened.signal(signal, channels=channels, time=time)
+    taken = opened.signal(
+        signal, channels=channels, time=time, **settings.signal.model_dump(), cache=settings.cache
+    )
     if not targets:
         there = [entry["path"] for entry in opened.catalog()["targets"]]
         raise NWBDecodeError(f"no target was given; name at least one. {suggest('', there)}")
@@ -95,7 +97,10 @@ def fit(
     decoding = _cross_validated(settings, power, align(read, power), progress=progress)
     span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
     told = settings.model_dump(mode="json", exclude={"cache"})
-    recipe = {**decoding.recipe, "signal": {"path": taken.path, "time": span}, "config": told}
+    made = {"path": taken.path, "time": span}
+    if "imaging" in taken.source["signal"]:
+        made["imaging"] = taken.source["signal"]["imaging"]
+    recipe = {**decoding.recipe, "signal": made, "config": told}
     decoding = decoding.replace(recipe=recipe)
     evaluation = settings.evaluation
     if evaluation.importance:
@@ -306,7 +311,7 @@ def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.Data
 
 
 def _cache(settings: FitConfig) -> Path:
-    from nwbdecode.features.store import cache_folder
+    from nwbdecode.blocks import cache_folder
 
     folder = cache_folder() if settings.cache is None else Path(settings.cache)
     return folder / "features"

@@ -91,9 +91,18 @@ def trained_features(result: Decoding, source: Source, *, progress: bool) -> xr.
     from nwbdecode.features import from_recipe
 
     place = result.source["signal"]
-    signal = source.signal(place["path"], channels=place.get("channels"))
+    signal = source.signal(
+        place["path"], channels=place.get("channels"), **_signal_options(result)
+    )
     signal = signal.select(time=_trained_time(result, signal))
     return from_recipe(signal, dict(result.recipe["features"]), progress=progress)
+
+
+def _signal_options(result: Decoding) -> dict[str, Any]:
+    """How the signal was taken out of its recording, beside path, channels and time."""
+    told = result.recipe.get("signal", {})
+    # A result made step by step has no such record; its source has the same.
+    return dict(told.get("imaging") or result.source.get("signal", {}).get("imaging") or {})
 
 
 def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float | None] | None:
@@ -189,7 +198,9 @@ def _new_features(
 
     trained = result.channels["channel"].to_numpy().tolist()
     path = choice.signal or result.source.get("signal", {}).get("path")
-    signal = source.signal(path, channels=choice.channels, time=choice.time)
+    signal = source.signal(
+        path, channels=choice.channels, time=choice.time, **_signal_options(result)
+    )
     ids = set(signal.channels.index)
     if choice.channels is None and signal.n_channels != len(trained) and ids >= set(trained):
         signal = signal.select(channels=trained)

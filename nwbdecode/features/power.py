@@ -123,9 +123,16 @@ def wavelet_power(
     10.69...
     """
     signal = _good_channels(as_signal(signal, rate=rate))
+    if causal and signal.support[1] > 0:
+        raise NWBDecodeError(
+            f"causal features read nothing after a bin, but samples of {signal.path!r} depend on "
+            f"{signal.support[1]:g} s after them; take the signal with dff='trailing', or not causal"
+        )
     asked = frequencies is not None or lowest is not None or highest is not None
     if signal.rate < SLOWEST_FOR_WAVELETS and not asked:
-        return traces(signal, bin=bin, reference=reference, progress=progress)
+        return traces(
+            signal, bin=bin, reference=reference, store=store, memory=memory, progress=progress
+        )
     bands = _bands(signal.rate, frequencies, lowest, highest, n_bands)
     bins = make_bins(signal, bin)
     recipe = {
@@ -149,6 +156,8 @@ def traces(
     rate: float | None = None,
     bin: float | None = None,
     reference: Reference = "none",
+    store: str | Path | None = None,
+    memory: int = 1 << 30,
     progress: bool = True,
 ) -> xr.DataArray:
     """Average a slow signal in time bins, without wavelets.
@@ -158,7 +167,7 @@ def traces(
 
     Parameters
     ----------
-    signal, rate, bin, reference, progress
+    signal, rate, bin, reference, store, memory, progress
         As for `wavelet_power`.
 
     Returns
@@ -177,7 +186,7 @@ def traces(
         return smooth_mean(samples, one, first - origin, stop - origin)[:, None, :]
 
     return _run(
-        signal, bins, _Transform(make, 0, 0), recipe, store=None, memory=1 << 30, progress=progress
+        signal, bins, _Transform(make, 0, 0), recipe, store=store, memory=memory, progress=progress
     )
 
 
@@ -185,7 +194,6 @@ def from_recipe(signal: Signal, recipe: dict[str, Any], **how: Any) -> xr.DataAr
     """Compute the features that a recipe (``power.attrs["recipe"]``) describes, on any signal."""
     settings = {k: v for k, v in recipe.items() if k != "step"}
     if recipe.get("step") == "traces":
-        how.pop("memory", None), how.pop("store", None)
         settings.pop("frequencies")
         return traces(signal, **settings, **how)
     if recipe.get("step") != "wavelet_power":
@@ -334,7 +342,8 @@ def _run(
     progress: bool,
 ) -> xr.DataArray:
     """Walk the recording block by block and label what comes out."""
-    from nwbdecode.features.store import BLOCK, FeatureStore, cache_folder, recipe_hash
+    from nwbdecode.blocks import cache_folder
+    from nwbdecode.features.store import BLOCK, FeatureStore, recipe_hash
 
     rows = ([0.0] if recipe.get("remainder") else []) + list(recipe["frequencies"])
     shape = (len(bins), len(rows), signal.n_channels)
@@ -423,13 +432,22 @@ def _labelled(
 ) -> xr.DataArray:
     import xarray as xr
 
+    unit = signal.source.get("signal", {}).get("coordinates")
     known = {
-        str(name): ("channel", signal.channels[name].to_numpy()) for name in signal.channels.columns
+        str(name): (
+            "channel",
+            signal.channels[name].to_numpy(),
+            {"units": unit} if unit and name in ("x", "y", "z") else {},
+        )
+        for name in signal.channels.columns
     }
     # Bins round to whole samples: half of one more on either side.
     half = bins.width / 2 + 0.5 / signal.rate
     slowest = min(segment.rate for segment in signal.segments)
-    support = [reach / slowest + half for reach in (transform.before, transform.after)]
+    support = [
+        reach / slowest + half + own
+        for reach, own in zip((transform.before, transform.after), signal.support, strict=True)
+    ]
     source = dict(signal.source)
     place = dict(source.get("signal", {}))
     place.update(path=signal.path, object_id=signal.object_id, modality=signal.modality)

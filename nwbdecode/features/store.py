@@ -1,9 +1,4 @@
-"""Where features lie on disk: one Zarr folder a recipe, filled block by block.
-
-A store's name is the hash of everything its values depend on, so it is never
-stale; a block counts as written only once its flag is set, so a killed run
-goes on where it stopped.
-"""
+"""Where features lie on disk: one Zarr folder a recipe, filled block by block."""
 
 from __future__ import annotations
 
@@ -18,6 +13,7 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from nwbdecode.blocks import BlockStore
 from nwbdecode.features.referencing import reference_groups
 
 if TYPE_CHECKING:
@@ -27,14 +23,6 @@ if TYPE_CHECKING:
 BLOCK = 512
 #: Raised whenever the same recipe comes to give other values.
 _REVISION = 2
-
-
-def cache_folder() -> Path:
-    """Folder of the feature stores: ``NWBDECODE_CACHE``, or the user's cache folder."""
-    import platformdirs
-
-    given = os.environ.get("NWBDECODE_CACHE")
-    return Path(given) if given else Path(platformdirs.user_cache_dir("nwbdecode"))
 
 
 def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
@@ -50,6 +38,8 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
     facts += [_REVISION, BLOCK, signal.reader.dtype.str]
     groups = reference_groups(signal.channels, recipe.get("reference", "none"))
     facts.append([rows.tolist() for rows in groups])
+    # Traces made of a movie also depend on its regions and on how they were corrected.
+    facts += [getattr(signal.reader, "digest", "")]
     digest.update(json.dumps(facts).encode())
     path = signal.source.get("path")
     if path and os.path.exists(path):
@@ -64,7 +54,7 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
     return digest.hexdigest()
 
 
-class FeatureStore:
+class FeatureStore(BlockStore):
     """A feature array on disk, Zarr format 2.
 
     Parameters
@@ -76,47 +66,7 @@ class FeatureStore:
     """
 
     def __init__(self, path: Path, shape: tuple[int, int, int], recipe: Mapping[str, Any]):
-        import zarr
-
-        self.path = path
-        # Format 2 is what both zarr 2.18 and zarr 3 read; zarr 2 knows no other.
-        form: dict[str, Any] = {"zarr_format": 2} if int(zarr.__version__.split(".")[0]) > 2 else {}
-        path.mkdir(parents=True, exist_ok=True)
-        group: Any = zarr.open_group(str(path), mode="a", **form)
-        blocks = -(-shape[0] // BLOCK)
-        names = set(group.array_keys())
-        if {"power", "written"} <= names and group["power"].shape == tuple(shape):
-            self._power, self._written = group["power"], group["written"]
-            return
-        options: dict[str, Any] = {
-            "store": str(path),
-            "overwrite": True,
-            "compressor": None,
-            **form,
-        }
-        self._power = zarr.create(
-            shape=shape,
-            chunks=(BLOCK, *shape[1:]),
-            dtype="f4",
-            path="power",
-            fill_value=np.nan,
-            **options,
-        )
-        # One flag a chunk: a flag's write cannot disturb another block's.
-        self._written = zarr.create(
-            shape=(blocks,), chunks=(1,), dtype="u1", path="written", fill_value=0, **options
-        )
-        group.attrs["recipe"] = json.loads(json.dumps(recipe, default=str))
-
-    def missing(self) -> list[int]:
-        """Indices of the blocks not yet written."""
-        return np.flatnonzero(self._written[:] == 0).tolist()
-
-    def write(self, block: int, values: np.ndarray) -> None:
-        """Write one block and then its flag."""
-        start = block * BLOCK
-        self._power[start : start + len(values)] = values
-        self._written[block] = 1
+        super().__init__(path, shape, block=BLOCK, name="power", about={"recipe": recipe})
 
     def lazy(self) -> indexing.LazilyIndexedArray:
         """The values as an array that reads what is asked of it."""

@@ -12,6 +12,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load import clock, neural, targets
 from nwbdecode.load.electrodes import channel_table
+from nwbdecode.load.imaging.movie import is_movie, movie_shape, plane_of, region_counts
 from nwbdecode.load.series import Index, shape_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,11 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         "problems": problems,
     }
     try:
-        neural.check_shape(path, shape)
+        if is_movie(series):
+            shape = movie_shape(series, path)
+            entry["shape"] = list(shape)
+        else:
+            neural.check_shape(path, shape)
         entry |= _clock(path, series, shape, full, problems)
     except NWBDecodeError as error:
         problems.append(str(error))
@@ -93,6 +98,8 @@ def _clock(
 def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
     entry = _common(path, series, full)
     shape = entry["shape"]
+    if is_movie(series):
+        return entry | _movie(series, entry)
     table = None
     if not hasattr(series, "rois") and len(shape) in (1, 2):
         try:
@@ -106,6 +113,21 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         "channels": shape[1] if len(shape) > 1 else 1,
         "locations": sorted(set(map(str, places))),
         "bytes": int(np.prod(shape)) * _itemsize(entry["dtype"]),
+    }
+
+
+def _movie(series: TimeSeries, entry: dict[str, Any]) -> dict[str, Any]:
+    """What a movie has beside its clock: the masks that could make channels of it."""
+    regions = region_counts(series)
+    plane = plane_of(series)
+    return {
+        "units": str(series.unit),
+        "modality": "imaging",
+        # Which of several, or how fine a grid, is the user's choice.
+        "channels": next(iter(regions.values())) if len(regions) == 1 else None,
+        "regions": regions,
+        "locations": [str(plane.location)] if plane is not None and plane.location else [],
+        "bytes": int(np.prod(entry["shape"])) * _itemsize(entry["dtype"]),
     }
 
 

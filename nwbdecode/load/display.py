@@ -120,7 +120,15 @@ def _remarks(entry: Mapping[str, Any]) -> str:
     least = "at least " if entry["clock_read"] == "probed" else ""
     gaps = entry["gaps"]
     said = [f"{least}{gaps} gap{'s' if gaps != 1 else ''}"] if gaps else []
-    return "; ".join(said + entry["problems"])
+    return "; ".join([*said, *_regions(entry), *entry["problems"]])
+
+
+def _regions(entry: Mapping[str, Any]) -> list[str]:
+    """Say which masks a movie has; without any, a grid is laid on it."""
+    if "regions" not in entry:
+        return []
+    masks = [f"{count} ROIs in {path!r}" for path, count in entry["regions"].items()]
+    return masks or ["no masks: a grid of pixels"]
 
 
 def _note(found: Mapping[str, Any]) -> str:

@@ -57,9 +57,15 @@ class HDF5Reader:
 
     def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
         """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
+        return self._read(start, stop, lambda data: _read_rows(data, start, stop, columns))
+
+    def read_box(self, start: int, stop: int, box: tuple[slice, ...]) -> np.ndarray:
+        """Read a box of pixels of frames ``[start, stop)``, shape (time, x, y[, z])."""
+        return self._read(start, stop, lambda data: np.asarray(data[(slice(start, stop), *box)]))
+
+    def _read(self, start: int, stop: int, take: Callable[[Any], np.ndarray]) -> np.ndarray:
         try:
-            data = _handle(self.path)[self.dataset]
-            return _read_rows(data, start, stop, columns)
+            return take(_handle(self.path)[self.dataset])
         except (OSError, RuntimeError, KeyError) as error:
             raise NWBDecodeError(
                 f"could not read samples {start} to {stop} of {self.dataset!r} in {self.path!r}: "

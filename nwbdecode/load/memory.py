@@ -87,6 +87,10 @@ class HeldReader:
         block = block[:, None] if block.ndim == 1 else block
         return block if columns is None else block[:, columns]
 
+    def read_box(self, start: int, stop: int, box: tuple[slice, ...]) -> np.ndarray:
+        """Read a box of pixels of frames ``[start, stop)``, shape (time, x, y[, z])."""
+        return np.asarray(self.data[(slice(start, stop), *box)])
+
 
 def unwrapped(data: Any) -> Any:
     """Take off the wrappers that hdmf puts around a dataset before it is written."""

@@ -11,6 +11,8 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.clock import scan, stamps_of
 from nwbdecode.load.electrodes import channel_table, choose, kept
+from nwbdecode.load.imaging.movie import is_movie, movie_signal, traces_signal
+from nwbdecode.load.imaging.options import ImagingOptions
 from nwbdecode.load.series import shape_of
 from nwbdecode.load.signal import Modality, Segment, Signal
 
@@ -39,8 +41,10 @@ def make_signal(
     channels: Any,
     time: tuple[float | None, float | None] | None,
     facts: Mapping[str, Any],
+    imaging: ImagingOptions | None = None,
+    cache: str | None = None,
 ) -> Signal:
-    """Make a lazy signal of an ElectricalSeries or RoiResponseSeries.
+    """Make a lazy signal of an ElectricalSeries, RoiResponseSeries or movie.
 
     A sample's value is ``stored * conversion * channel_conversion + offset``.
 
@@ -50,11 +54,17 @@ def make_signal(
         If the series has no samples, no usable clock or no matching channel
         table, or if `channels` or `time` select nothing.
     """
+    options = imaging or ImagingOptions()
+    if is_movie(series):
+        return movie_signal(
+            series, path, location, channels=channels, time=time, facts=facts,
+            options=options, cache=cache,
+        )  # fmt: skip
     shape = shape_of(series)
     check_shape(path, shape)
     reader = location.reader(series.data)
     stamps = stamps_of(series)
-    segments = _segments(series, path, shape, stamps)
+    segments = segments_of(series, path, shape, stamps)
     table = channel_table(series, shape[1] if len(shape) > 1 else 1)
     rows = choose(table, channels)
     table = table.iloc[rows]
@@ -72,19 +82,26 @@ def make_signal(
         object_id=str(series.object_id),
         timestamps=stamps,
     )
+    if modality == "imaging":
+        return traces_signal(signal, series, time=time, facts=facts, options=options)
+    options.refuse(path, f"a {type(series).__name__}")
     if time is not None:
-        signal = signal.select(time=_span(time))
-    about = {
-        "path": path,
+        signal = signal.select(time=check_span(time))
+    return replace(signal, source={**facts, "signal": about(signal, series)})
+
+
+def about(signal: Signal, series: TimeSeries) -> dict[str, Any]:
+    """What a result must say about the signal it was made from, as JSON values."""
+    return {
+        "path": signal.path,
         "object_id": signal.object_id,
         "neurodata_type": type(series).__name__,
-        "modality": modality,
+        "modality": signal.modality,
         "units": signal.units,
         "rate": signal.rate,
         "start": signal.segments[0].start_time,
         "stop": signal.segments[-1].stop_time,
     }
-    return replace(signal, source={**facts, "signal": about})
 
 
 def check_shape(path: str, shape: tuple[int, ...]) -> None:
@@ -94,7 +111,8 @@ def check_shape(path: str, shape: tuple[int, ...]) -> None:
         raise NWBDecodeError(f"{path!r} {what}; expected data of shape (time, channel)")
 
 
-def _span(time: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+def check_span(time: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    """Refuse a time that is no (start, stop) in seconds."""
     try:
         low, high = time
         wrong = low is not None and high is not None and not float(low) < float(high)
@@ -108,9 +126,10 @@ def _span(time: tuple[float | None, float | None]) -> tuple[float | None, float 
     return time
 
 
-def _segments(
+def segments_of(
     series: TimeSeries, path: str, shape: tuple[int, ...], stamps: Reader | None
 ) -> tuple[Segment, ...]:
+    """Cut a series at the gaps of its clock."""
     n = shape[0]
     if stamps is None:
         rate = stated_rate(series, path)
@@ -156,7 +175,7 @@ def _conversion(series: TimeSeries, path: str, shape: tuple[int, ...]) -> np.nda
 
 def modality_of(series: TimeSeries, path: str, table: pd.DataFrame | None) -> Modality:
     """Tell imaging, cortical-surface and other electrodes apart by what the file says of them."""
-    if hasattr(series, "rois"):
+    if hasattr(series, "rois") or is_movie(series):
         return "imaging"
     said = [path.replace("_", " "), str(series.description or "")]
     if table is not None:

@@ -84,10 +84,12 @@ def is_signal(series: TimeSeries) -> bool:
     from pynwb.ecephys import ElectricalSeries, SpikeEventSeries
     from pynwb.ophys import RoiResponseSeries
 
+    from nwbdecode.load.imaging.movie import is_movie
+
     # Spike snippets are cut out around events: there is no continuous signal in them.
     if isinstance(series, SpikeEventSeries):
         return False
-    return isinstance(series, ElectricalSeries | RoiResponseSeries)
+    return isinstance(series, ElectricalSeries | RoiResponseSeries) or is_movie(series)
 
 
 def is_target(series: TimeSeries) -> bool:

@@ -105,6 +105,9 @@ class Signal:
     timestamps : Reader, optional
         Stored time of every sample, shape (time, 1), where the source has
         them; then `times` is exact and `segments` is their summary.
+    support : (float, float), default (0, 0)
+        Seconds before and after a sample, beyond itself, that its value
+        depends on, such as those of a rolling baseline.
     """
 
     reader: Reader
@@ -119,6 +122,7 @@ class Signal:
     object_id: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
     timestamps: Reader | None = None
+    support: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if not self.segments:
@@ -150,7 +154,9 @@ class Signal:
     @property
     def nbytes(self) -> int:
         """Bytes that a full read takes from the source, before compression."""
-        return self.n_samples * self.n_channels * self.reader.dtype.itemsize
+        # Traces are small; what they are taken out of may be a movie.
+        each = getattr(self.reader, "sample_bytes", self.n_channels * self.reader.dtype.itemsize)
+        return int(self.n_samples * each)
 
     def read(
         self,
@@ -303,6 +309,7 @@ class Signal:
         if "location" in self.channels:
             places = sorted({str(place) for place in self.channels["location"]})
             lines.append(f"  location: {', '.join(places[:6])}")
+        lines += [f"  {note}" for note in self.source.get("signal", {}).get("notes", ())]
         return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.hdf5 import reading, release
@@ -126,6 +126,16 @@ class Source:
         *,
         channels: Any = None,
         time: tuple[float | None, float | None] | None = None,
+        regions: str = "auto",
+        grid: tuple[int, int] = (16, 16),
+        block: int | None = None,
+        neuropil: float | None = None,
+        neuropil_ring: tuple[float, float] = (2.0, 15.0),
+        dff: bool | Literal["centered", "trailing"] = False,
+        baseline_percentile: float = 8.0,
+        baseline_window: float = 60.0,
+        transpose_masks: bool | None = None,
+        cache: str | Path | None = None,
     ) -> Signal:
         """Take a signal out of the recording, lazily.
 
@@ -134,11 +144,34 @@ class Source:
         path : str, optional
             As in the file, such as ``"processing/ecephys/LFP/LFP"``, or a
             unique end of it. May be left out if there is only one signal.
+            ``"best"`` takes the file's movie, motion-corrected if it can be.
         channels : int, sequence of int, or str, optional
             Ids of the electrode or ROI table; text such as ``"0,3,5-8"``; or
             a condition on the table, such as ``"location == 'CA1' and x > 3"``.
         time : (start, stop), optional
             Seconds on the session's clock; either may be None.
+        regions : str, default "auto"
+            Of a movie: ``"masks"`` of the file's PlaneSegmentation, the path of
+            one, ``"grid"``, or masks where there are any, else the grid.
+        grid : (int, int), default (16, 16)
+            Blocks along a movie's first and second spatial axis.
+        block : int, optional
+            Side of a block in pixels, instead of `grid`.
+        neuropil : float, optional
+            Share of the ring around each mask that is subtracted from it, such
+            as 0.7; none by default.
+        neuropil_ring : (float, float), default (2, 15)
+            Pixels from a mask at which its ring begins and ends.
+        dff : bool, "centered" or "trailing", default False
+            Give fluorescence relative to its rolling baseline; "trailing" reads
+            no later frame.
+        baseline_percentile, baseline_window : float, default 8 and 60
+            Percentile and seconds of that baseline.
+        transpose_masks : bool, optional
+            Whether masks have the movie's two axes swapped; by default their
+            shapes tell.
+        cache : path, optional
+            Folder to keep traces of a movie in, instead of the user's cache folder.
 
         Returns
         -------
@@ -151,10 +184,19 @@ class Source:
             If the path fits none or several signals, the choice of channels
             or time is empty, or the series' clock or tables are faulty.
         """
+        from nwbdecode.load.imaging.movie import BEST, best_movie
+        from nwbdecode.load.imaging.options import ImagingOptions
         from nwbdecode.load.neural import make_signal
         from nwbdecode.load.series import find
 
+        imaging = ImagingOptions(
+            regions=regions, grid=grid, block=block, neuropil=neuropil,
+            neuropil_ring=neuropil_ring, dff=dff, baseline_percentile=baseline_percentile,
+            baseline_window=baseline_window, transpose_masks=transpose_masks,
+        )  # fmt: skip
         listed = self._listed
+        if path == BEST:
+            path = best_movie(listed)
         if path is None:
             if len(listed.signals) != 1:
                 names = ", ".join(map(repr, sorted(listed.signals))) or "none"
@@ -172,6 +214,8 @@ class Source:
                 channels=channels,
                 time=time,
                 facts=self.facts,
+                imaging=imaging,
+                cache=None if cache is None else str(cache),
             )
 
     def targets(
