@@ -31,8 +31,6 @@ DFF_PER_SPIKE, RISE, DECAY = (0.08, 0.15), (0.04, 0.07), (0.4, 0.7)
 #: Fluorescence of a cell that does not fire, photons per frame in its brightest pixel (uniform).
 BRIGHTNESS = (6.0, 14.0)
 
-#: Steps in which calcium is followed during a frame.
-_STEPS = 8
 #: Rate at which slow drifts are drawn, Hz.
 _DRIFT_RATE = 10.0
 
@@ -222,16 +220,19 @@ def fluorescence(
     """
     from scipy.signal import lfilter
 
-    fine = rate * _STEPS
     dff = np.empty((n_frames, len(cells)), dtype=np.float32)
     for i, times in enumerate(spikes):
         # The exposure of frame 0 begins half a frame before time 0.
-        step = np.floor((times + 0.5 / rate) * fine).astype(np.int64)
-        counts = np.bincount(step[step < n_frames * _STEPS], minlength=n_frames * _STEPS)
-        calcium = np.zeros(n_frames * _STEPS)
+        frame, share = np.divmod(times * rate + 0.5, 1.0)
+        frame, left = frame.astype(np.int64), (1 - share) / rate
+        frame, left = frame[frame < n_frames], left[frame < n_frames]
+        calcium = np.zeros(n_frames)
         for sign, constant in ((1, cells.decay[i]), (-1, cells.rise[i])):
-            kept = np.exp(-1 / (fine * constant))
-            calcium += sign * lfilter([1.0], [1.0, -kept], counts)
-        calcium *= cells.dff_per_spike[i] / _peak(cells.rise[i], cells.decay[i])
-        dff[:, i] = calcium.reshape(n_frames, _STEPS).mean(axis=1)
+            fresh = np.bincount(frame, np.exp(-left / constant), n_frames)
+            at_end = lfilter([1.0], [1.0, -np.exp(-1 / (rate * constant))], fresh)
+            # What came in during the exposure and is gone at its end has decayed within it:
+            # that loss is the integral over the exposure, divided by the time constant.
+            came = np.bincount(frame, minlength=n_frames) + np.concatenate([[0.0], at_end[:-1]])
+            calcium += sign * constant * rate * (came - at_end)
+        dff[:, i] = calcium * cells.dff_per_spike[i] / _peak(cells.rise[i], cells.decay[i])
     return dff
