@@ -201,14 +201,14 @@ def _add_speed(nwbfile: NWBFile, recording: OphysRecording) -> None:
 
 
 def _add_cells(truth: ProcessingModule, recording: OphysRecording, rois: PlaneSegmentation) -> None:
+    from hdmf.common import DynamicTable
     from pynwb.misc import Units
 
     cells = recording.cells
-    table = Units(
-        name="cells",
-        description="The planted neurons, with every spike they fired.",
-        resolution=SPIKE_RESOLUTION,
-    )
+    # Units without a single spike are an error to nwbinspector: in a short session none may fire.
+    fired = any(map(len, recording.spikes))
+    about = {"name": "cells", "description": "The planted neurons, with every spike they fired."}
+    table = Units(**about, resolution=SPIKE_RESOLUTION) if fired else DynamicTable(**about)
     names = np.array(["none", *TONES])
     columns: dict[str, tuple[str, np.ndarray]] = {
         "kind": ("tone, speed, or untuned (follows nothing).", cells.kind),
@@ -225,11 +225,9 @@ def _add_cells(truth: ProcessingModule, recording: OphysRecording, rois: PlaneSe
     for name, (text, _) in columns.items():
         table.add_column(name=name, description=text)
     table.add_column(name="roi", description="The cell's mask.", table=rois)
-    # An empty column is an error to nwbinspector: in a short session no cell may fire.
-    silent = not any(map(len, recording.spikes))
     for i, spikes in enumerate(recording.spikes):
         known = {name: values[i].tolist() for name, (_, values) in columns.items()}
-        table.add_unit(roi=i, **known, **({} if silent else {"spike_times": spikes}))
+        table.add_row(roi=i, **known, **({"spike_times": spikes} if fired else {}))
     truth.add(table)
 
 
