@@ -67,6 +67,7 @@ class DecoderConfig(_Section):
     decode_at: Literal["center", "end"] = "center"
     hidden: PositiveInt = 64
     dropout: _Share = 0.2
+    lags: NonNegativeInt = 6
     learning_rate: PositiveFloat | None = None
     epochs: PositiveInt | None = None
     patience: NonNegativeInt = 4

@@ -10,8 +10,9 @@ import torch
 
 from nwbdecode.decoder.base import Decoder
 from nwbdecode.decoder.coding import Coding
-from nwbdecode.decoder.compact import Compact
+from nwbdecode.decoder.compact import Compact, LinearPath
 from nwbdecode.decoder.frey2021 import STRIDE, Frey2021
+from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
 from nwbdecode.decoder.windows import DecodeAt, Window, decodable, runs
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("compact", "frey2021")
 #: Outputs decoded from one training window of the compact network.
 _STRETCH = 64
+#: Shares of the linear path that are tried.
+_SHARES = tuple(float(share) for share in np.linspace(0, 1, 11))
 #: Bins a forward pass in prediction.
 _PASS = 4096
 
@@ -38,8 +41,8 @@ class CNNDecoder(Decoder):
     ----------
     architecture : {"compact", "frey2021"}, default "compact"
         "compact" projects all bands and channels at once and convolves over
-        time; it reads log power. "frey2021" is the published network with its
-        published training [1]_.
+        time, with a linear path beside it; it reads log power. "frey2021" is
+        the published network with its published training [1]_.
     window : int, default 64
         Bins read to decode one; a multiple of 16 for "frey2021".
     decode_at : {"center", "end"}, default "center"
@@ -49,6 +52,9 @@ class CNNDecoder(Decoder):
     hidden : int, default 64
         Width of the compact network.
     dropout : float, default 0.2
+    lags : int, default 6
+        Parts of the window whose means the compact network's linear path reads;
+        0 for convolutions alone.
     learning_rate : float, optional
         3e-3 for "compact", 7e-4 for "frey2021".
     epochs : int, optional
@@ -73,6 +79,8 @@ class CNNDecoder(Decoder):
         How features were scaled.
     history_ : History
         Loss by epoch; one is the loss of a constant.
+    ridge_ : RidgeDecoder
+        What the linear path was set to; not kept in a stored decoder.
     frequencies_, channels_ : list
         Of the features it was fitted on.
 
@@ -104,6 +112,7 @@ class CNNDecoder(Decoder):
         decode_at: DecodeAt = "center",
         hidden: int = 64,
         dropout: float = 0.2,
+        lags: int = 6,
         learning_rate: float | None = None,
         epochs: int | None = None,
         patience: int = 4,
@@ -117,6 +126,7 @@ class CNNDecoder(Decoder):
         self.decode_at = decode_at
         self.hidden = hidden
         self.dropout = dropout
+        self.lags = lags
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.patience = patience
@@ -163,7 +173,42 @@ class CNNDecoder(Decoder):
             torch.manual_seed(self.random_state)
             self.network_ = self._build(*power.shape[1:]).to(device)
             self.history_ = self._train(features, truth, starts, schedule, held)
+        if isinstance(self.network_, Compact) and self.network_.linear is not None:
+            self.ridge_ = self._ridge().fit(power, targets, train)
+            self._set_linear(self.network_.linear, self.ridge_, features, truth, held)
         return self
+
+    def _ridge(self) -> RidgeDecoder:
+        """Give the linear decoder behind the linear path, of the same window and bins."""
+        return RidgeDecoder(
+            window=self.window,
+            decode_at=self.decode_at,
+            lags=self.lags,
+            validation=self.validation,
+        )
+
+    def _set_linear(
+        self, path: LinearPath, ridge: RidgeDecoder, features: torch.Tensor,
+        truth: list[torch.Tensor], held: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Give each target the share of the linear path that serves it best on held bins."""
+
+        def outputs(share: float, weights: np.ndarray) -> list[torch.Tensor]:
+            path.share.fill_(share)
+            path.set_weights(torch.as_tensor(weights, dtype=torch.float32))
+            return self._forward(self.network_, features, held)
+
+        if held.any():
+            deep, wide = outputs(0.0, ridge.inner_weights_), outputs(1.0, ridge.inner_weights_)
+            best = []
+            for one, other, values, coding in zip(deep, wide, truth, self.codings_, strict=True):
+                losses = [
+                    loss_of((1 - a) * one[held] + a * other[held], values[held], coding).item()
+                    for a in _SHARES
+                ]
+                best.append(_SHARES[int(np.argmin(losses))])
+            path.share.copy_(torch.tensor(best))
+        path.set_weights(torch.as_tensor(ridge.weights_, dtype=torch.float32))
 
     def _train(
         self,
@@ -220,7 +265,8 @@ class CNNDecoder(Decoder):
             return Frey2021(n_frequencies, n_channels, heads)
         return Compact(
             n_frequencies, n_channels, heads, window=self.window, before=self.window_.before,
-            hidden=self.hidden, dropout=self.dropout,
+            hidden=self.hidden, dropout=self.dropout, lags=self.lags,
+            classes=[coding.kind == "categorical" for coding in self.codings_],
         )  # fmt: skip
 
     def _schedule(self) -> Schedule:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import nn
+
+from nwbdecode.decoder.windows import lag_edges
 
 _BLOCKS = 4
 
@@ -12,7 +16,8 @@ class Compact(nn.Module):
     """One projection of all bands and channels, then separable convolutions over time.
 
     No padding anywhere: each output sees exactly one window, so a long stretch
-    costs one pass, and gives what window after window would give.
+    costs one pass, and gives what window after window would give. A linear path
+    may run beside the convolutions, as in [1]_: `LinearPath` says how.
 
     Parameters
     ----------
@@ -26,6 +31,15 @@ class Compact(nn.Module):
     hidden : int, default 64
     dropout : float, default 0.2
         Share of bands times channels, and of the heads' units, silenced in training.
+    lags : int, default 0
+        Parts of the window whose means the linear path reads; 0 for no such path.
+    classes : list of bool, optional
+        Which heads give log odds of classes; none by default.
+
+    References
+    ----------
+    .. [1] Cheng, H.-T. et al. (2016). Wide & Deep Learning for Recommender
+       Systems. https://doi.org/10.1145/2988450.2988454
     """
 
     def __init__(
@@ -38,6 +52,8 @@ class Compact(nn.Module):
         before: int,
         hidden: int = 64,
         dropout: float = 0.2,
+        lags: int = 0,
+        classes: list[bool] | None = None,
     ):
         super().__init__()
         self.before, self.window = before, window
@@ -57,10 +73,16 @@ class Compact(nn.Module):
                 for size in heads
             ]
         )
+        features = n_frequencies * n_channels
+        self.linear = (
+            LinearPath(features, heads, window, lags, classes or [False] * len(heads))
+            if lags
+            else None
+        )
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Map (batch, time, frequency, channel) to (batch, time - window + 1, width) each."""
-        x = x.flatten(2)
+        x = seen = x.flatten(2)
         if self.training:
             # One mask a sequence: a band of a channel is gone for the whole window.
             x = x * self.drop_features(torch.ones_like(x[:, :1]))
@@ -68,7 +90,72 @@ class Compact(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = x.transpose(1, 2)
-        return [head(x) for head in self.heads]
+        outputs = [head(x) for head in self.heads]
+        # The convolutions learn alone: beside a fitted line they would find little to do.
+        if self.linear is None or self.training:
+            return outputs
+        return self.linear.mixed(outputs, seen)
+
+
+class LinearPath(nn.Module):
+    """A linear readout of lag means, mixed with the network's outputs target by target.
+
+    It is not trained by gradients but set to the ridge solution. What a linear
+    readout can decode it decodes better than a network of the same data, and what
+    it cannot, the network adds: each target has its own share of both, found on
+    bins that neither was fitted on.
+
+    Parameters
+    ----------
+    n_features : int
+    heads : list of int
+        Width of each target's output.
+    window, lags : int
+        Bins that an output sees, and the parts they are averaged in.
+    classes : list of bool
+        Which outputs are estimates of class indicators; they become log odds.
+    """
+
+    #: Least probability of a class that a linear estimate may give.
+    _LEAST = 0.02
+
+    def __init__(
+        self, n_features: int, heads: list[int], window: int, lags: int, classes: list[bool]
+    ):
+        super().__init__()
+        self.window, self.widths, self.classes = window, heads, classes
+        self.lags = list(itertools.pairwise(lag_edges(window, lags)))
+        width = sum(heads)
+        self.weight = nn.Parameter(
+            torch.zeros(len(self.lags), width, n_features), requires_grad=False
+        )
+        self.bias = nn.Parameter(torch.zeros(width), requires_grad=False)
+        self.share = nn.Parameter(torch.full((len(heads),), 0.5), requires_grad=False)
+
+    def set_weights(self, weights: torch.Tensor) -> None:
+        """Take ridge weights, shape (lag * feature + 1, output), the last row the intercept."""
+        lags, width, features = self.weight.shape
+        self.weight.copy_(weights[:-1].reshape(lags, features, width).transpose(1, 2))
+        self.bias.copy_(weights[-1])
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Map (batch, time, feature) to (batch, time - window + 1, width) for each target."""
+        count = x.shape[1] - self.window + 1
+        out = self.bias
+        for (low, high), weight in zip(self.lags, self.weight, strict=True):
+            # Projecting first leaves a handful of columns to average.
+            part = nn.functional.linear(x[:, low : high + count - 1], weight).transpose(1, 2)
+            out = out + nn.functional.avg_pool1d(part, high - low, stride=1).transpose(1, 2)
+        parts = out.split(self.widths, dim=-1)
+        return [
+            part.clamp(self._LEAST).log() if classes else part
+            for part, classes in zip(parts, self.classes, strict=True)
+        ]
+
+    def mixed(self, outputs: list[torch.Tensor], x: torch.Tensor) -> list[torch.Tensor]:
+        """Blend the convolutions' outputs with the linear ones."""
+        pairs = zip(outputs, self(x), self.share, strict=True)
+        return [(1 - share) * deep + share * wide for deep, wide, share in pairs]
 
 
 class _Block(nn.Module):

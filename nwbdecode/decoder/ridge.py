@@ -11,7 +11,7 @@ import numpy as np
 from nwbdecode.decoder.base import Decoder
 from nwbdecode.decoder.coding import Coding
 from nwbdecode.decoder.scaling import Scaling, scaled
-from nwbdecode.decoder.windows import DecodeAt, decodable
+from nwbdecode.decoder.windows import DecodeAt, decodable, lag_edges
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,6 +45,8 @@ class RidgeDecoder(Decoder):
         The last row is the intercept.
     alphas_ : list of float
         Penalty of each target, relative to the mean sum of squares of the features.
+    inner_weights_ : array of the shape of `weights_`
+        The same, fitted without the inner blocks; zero where there are none.
     """
 
     _logits = False
@@ -78,7 +80,9 @@ class RidgeDecoder(Decoder):
         # A test of an inner block may not read past the training bins.
         held = held[(held >= self.window_.before) & (held < len(encoded) - self.window_.after)]
         everything = np.flatnonzero(decodable(bins.train, bins.segment, self.window_))
-        self.weights_, self.alphas_ = self._choose(flat, encoded, kept, held, everything)
+        self.weights_, self.inner_weights_, self.alphas_ = self._choose(
+            flat, encoded, kept, held, everything
+        )
         return self
 
     def _choose(
@@ -88,9 +92,10 @@ class RidgeDecoder(Decoder):
         kept: np.ndarray,
         held: np.ndarray,
         everything: np.ndarray,
-    ) -> tuple[np.ndarray, list[float]]:
+    ) -> tuple[np.ndarray, np.ndarray, list[float]]:
         """Choose each target's penalty on the inner blocks, then fit on all of training."""
         weights = np.zeros((self._width(flat) + 1, encoded.shape[1]))
+        inside = np.zeros_like(weights)
         spans, at = [], 0
         for coding in self.codings_:
             spans.append(slice(at, at + coding.width))
@@ -103,12 +108,13 @@ class RidgeDecoder(Decoder):
             if len(held) and present[held].any() and present[kept].any():
                 inner = _Normal(*self._rows(flat, encoded[:, columns], kept, present))
                 x, y = self._rows(flat, encoded[:, columns], held, present)
-                errors = np.stack(
-                    [np.mean((inner.predict(x, alpha) - y) ** 2, axis=0) for alpha in _ALPHAS]
-                )
+                tried = [inner.weights(alpha) for alpha in _ALPHAS]
+                errors = np.stack([np.mean((x @ w[:-1] + w[-1] - y) ** 2, axis=0) for w in tried])
                 for i in group:
                     own = np.isin(columns, np.arange(encoded.shape[1])[spans[i]])
-                    alphas[i] = float(_ALPHAS[int(errors[:, own].mean(axis=1).argmin())])
+                    best = int(errors[:, own].mean(axis=1).argmin())
+                    alphas[i] = float(_ALPHAS[best])
+                    inside[:, spans[i]] = tried[best][:, own]
             full = _Normal(*self._rows(flat, encoded[:, columns], everything, present))
             for alpha in {alphas[i] for i in group}:
                 solved = full.weights(alpha)
@@ -116,7 +122,7 @@ class RidgeDecoder(Decoder):
                     if alphas[i] == alpha:
                         own = np.isin(columns, np.arange(encoded.shape[1])[spans[i]])
                         weights[:, spans[i]] = solved[:, own]
-        return weights, alphas
+        return weights, inside, alphas
 
     def _width(self, flat: np.ndarray) -> int:
         return min(self.lags, self.window) * flat.shape[1]
@@ -133,9 +139,8 @@ class RidgeDecoder(Decoder):
 
     def _means(self, flat: np.ndarray, at: np.ndarray) -> np.ndarray:
         window = self.window_
-        cuts = np.round(np.linspace(0, window.size, min(self.lags, window.size) + 1)).astype(int)
         parts = []
-        for low, high in itertools.pairwise(cuts):
+        for low, high in itertools.pairwise(lag_edges(window.size, self.lags)):
             # Added bin by bin: a running sum would carry rounding from test into training.
             total = np.zeros((len(at), flat.shape[1]), dtype=np.float32)
             for step in range(low, high):
@@ -184,10 +189,6 @@ class _Normal:
         inner = solve(system, self.right, assume_a="pos", overwrite_a=True, check_finite=False)
         coefficients = self.x.T @ inner if self.dual else inner
         return np.vstack([coefficients, self.y_mean - self.x_mean @ coefficients])
-
-    def predict(self, x: np.ndarray, alpha: float) -> np.ndarray:
-        weights = self.weights(alpha)
-        return x @ weights[:-1] + weights[-1]
 
 
 def _alike(present: np.ndarray, spans: list[slice]) -> list[list[int]]:

@@ -78,6 +78,17 @@ def decodable(allowed: np.ndarray, segment: np.ndarray, window: Window) -> np.nd
     return out
 
 
+def lag_edges(window: int, lags: int) -> list[int]:
+    """Edges of the parts, as even as can be, that a window is averaged in.
+
+    Examples
+    --------
+    >>> lag_edges(9, 2)
+    [0, 4, 9]
+    """
+    return [int(e) for e in np.round(np.linspace(0, window, min(lags, window) + 1))]
+
+
 def segments_of(power: xr.DataArray) -> np.ndarray:
     """Segment index of every bin; one segment where the array has no such coordinate."""
     if "segment" in power.coords:

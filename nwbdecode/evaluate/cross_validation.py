@@ -79,13 +79,14 @@ def cross_validate(
     predicted: dict[str, xr.Dataset] = {}
     with tqdm(total=len(folds) + refit, desc="folds", disable=not progress) as bar:
         for k, fold in enumerate(folds):
-            for name, model in {"cnn": decoder, **others}.items():
-                bar.set_postfix_str(f"{name}, fold {k + 1} of {len(folds)}")
-                own = clone(model).fit(power, targets, fold.train)
-                part = own.predict(power, fold.test)
+            bar.set_postfix_str(f"fold {k + 1} of {len(folds)}")
+            own = fitted[f"fold{k}"] = clone(decoder).fit(power, targets, fold.train)
+            models = {"cnn": own}
+            for name, model in others.items():
+                models[name] = _held_by(own, model) or clone(model).fit(power, targets, fold.train)
+            for name, model in models.items():
+                part = model.predict(power, fold.test)
                 predicted[name] = part if name not in predicted else predicted[name].fillna(part)
-                if name == "cnn":
-                    fitted[f"fold{k}"] = own
             bar.update()
         if refit:
             bar.set_postfix_str("final decoder, all data")
@@ -200,6 +201,13 @@ def _baseline(name: str, decoder: Decoder) -> Decoder:
     if name != "ridge":
         raise NWBDecodeError(f"unknown baseline {name!r}. {suggest(name, ['ridge'])}")
     return RidgeDecoder(window=decoder.window, decode_at=decoder.decode_at)
+
+
+def _held_by(own: Decoder, baseline: Decoder) -> Decoder | None:
+    """Find a baseline of the same settings that a decoder fitted for itself on the same bins."""
+    ridge = getattr(own, "ridge_", None)
+    same = ridge is not None and ridge.get_params() == baseline.get_params()
+    return ridge if same else None
 
 
 def _fold_of(folds: Sequence[Fold], predicted: xr.Dataset) -> np.ndarray:

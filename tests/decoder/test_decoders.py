@@ -48,14 +48,41 @@ def test_predictions_are_made_where_the_window_fits(kind, decode_at, features, t
 
 
 @pytest.mark.parametrize("decode_at", ["center", "end"])
-def test_one_long_pass_equals_window_after_window(decode_at):
+@pytest.mark.parametrize("lags", [0, 3])
+def test_one_long_pass_equals_window_after_window(decode_at, lags):
     window = 10
     before = {"center": 5, "end": 9}[decode_at]
-    net = Compact(3, 2, [2], window=window, before=before).eval()
+    net = Compact(3, 2, [2], window=window, before=before, lags=lags).eval()
+    if net.linear is not None:
+        net.linear.set_weights(torch.randn(3 * 6 + 1, 2))
     x = torch.randn(1, 40, 3, 2)
     long = net(x)[0]
     single = torch.cat([net(x[:, i : i + window])[0] for i in range(31)], dim=1)
     torch.testing.assert_close(long, single, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("decode_at", ["center", "end"])
+def test_the_linear_path_alone_is_the_ridge(decode_at, features, targets):
+    decoder = CNNDecoder(window=9, epochs=1, lags=4, decode_at=decode_at).fit(features, targets)
+    decoder.network_.linear.share.fill_(1.0)
+    ridge = RidgeDecoder(window=9, lags=4, decode_at=decode_at).fit(features, targets)
+    xr.testing.assert_allclose(decoder.predict(features), ridge.predict(features), rtol=1e-3)
+
+
+def test_without_lags_there_are_convolutions_alone(features, targets):
+    decoder = CNNDecoder(window=9, epochs=1, lags=0).fit(features, targets)
+    assert decoder.network_.linear is None
+    assert not hasattr(decoder, "ridge_")
+
+
+def test_each_target_takes_as_much_of_the_linear_path_as_serves_it(features, targets):
+    """Convolutions that were never trained know nothing: the linear path must carry it all."""
+    decoder = CNNDecoder(window=9, epochs=1, learning_rate=1e-12).fit(features, targets)
+    assert decoder.network_.linear.share.item() >= 0.9
+    score = np.corrcoef(
+        decoder.predict(features)["amplitude"][10:-10], targets["amplitude"][10:-10]
+    )[0, 1]
+    assert score > 0.5
 
 
 def test_decoding_the_end_reads_nothing_after_it(features, targets):
