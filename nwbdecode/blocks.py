@@ -23,6 +23,18 @@ def cache_folder() -> Path:
     return Path(given) if given else Path(platformdirs.user_cache_dir("nwbdecode"))
 
 
+def versions(path: str) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of a file, or of every file in a folder.
+
+    A file stands for its content by these. A folder's own time of change says
+    nothing of files deeper in it.
+    """
+    found = [os.path.abspath(path)]
+    if os.path.isdir(path):
+        found = sorted(os.path.join(at, name) for at, _, names in os.walk(path) for name in names)
+    return [(name, (held := os.stat(name)).st_size, held.st_mtime_ns) for name in found]
+
+
 class BlockStore:
     """A float32 array in a folder, Zarr format 2, written in blocks of its first axis.
 

@@ -7,47 +7,36 @@ from typing import Any
 import click
 
 
-class Sides(click.ParamType):
-    """ROWSxCOLUMNS, such as 16x16."""
+class Pair(click.ParamType):
+    """Two numbers around a separator, such as 16x16 or 2:15."""
 
-    name = "AxB"
+    def __init__(self, name: str, separator: str, number: type, expected: str):
+        self.name, self.separator, self.number, self.expected = name, separator, number, expected
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, Any]:
         try:
-            first, second = (int(part) for part in str(value).lower().split("x"))
+            first, second = (self.number(part) for part in str(value).split(self.separator))
         except ValueError:
-            self.fail(f"{value!r} is no grid; write blocks along x and y, such as 16x16")
+            self.fail(f"{value!r} is no {self.name}; write {self.expected}")
         return first, second
 
 
-class Ring(click.ParamType):
-    """INNER:OUTER in pixels, such as 2:15."""
-
-    name = "A:B"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            inner, outer = (float(part) for part in str(value).split(":"))
-        except ValueError:
-            self.fail(f"{value!r} is no ring; write where it begins and ends in pixels: 2:15")
-        return inner, outer
-
+_GRID = Pair("grid", "x", int, "blocks along x and y, such as 16x16")
+_RING = Pair("ring", ":", float, "where it begins and ends in pixels: 2:15")
 
 #: As the settings in `cli`: flag, setting, and how click takes it.
 IMAGING: list[tuple[str, str, dict[str, Any]]] = [
     ("--regions", "signal.regions",
      {"metavar": "auto|masks|grid|PATH",
       "help": "Movie: what its channels are; PATH of a PlaneSegmentation [auto]."}),
-    ("--grid", "signal.grid", {"type": Sides(), "help": "Movie: blocks along x and y [16x16]."}),
+    ("--grid", "signal.grid", {"type": _GRID, "metavar": "AxB",
+      "help": "Movie: blocks along x and y [16x16]."}),
     ("--block", "signal.block", {"type": int, "help": "Movie: side of a block in pixels."}),
     ("--neuropil", "signal.neuropil",
-     {"type": float, "help": "Movie: share of the ring around each mask to subtract, such as 0.7."}),
+     {"type": float, "help": "Movie: share of the ring around a mask to subtract, such as 0.7."}),
     ("--neuropil-ring", "signal.neuropil_ring",
-     {"type": Ring(), "help": "Pixels from the mask at which its ring begins and ends [2:15]."}),
+     {"type": _RING, "metavar": "A:B",
+      "help": "Pixels from the mask at which its ring begins and ends [2:15]."}),
     ("--dff", "signal.dff",
      {"type": click.Choice(["centered", "trailing"]),
       "help": "Imaging: relative to a rolling baseline; trailing reads no later frame."}),

@@ -91,9 +91,7 @@ def trained_features(result: Decoding, source: Source, *, progress: bool) -> xr.
     from nwbdecode.features import from_recipe
 
     place = result.source["signal"]
-    signal = source.signal(
-        place["path"], channels=place.get("channels"), **_signal_options(result)
-    )
+    signal = source.signal(place["path"], channels=place.get("channels"), **_signal_options(result))
     signal = signal.select(time=_trained_time(result, signal))
     return from_recipe(signal, dict(result.recipe["features"]), progress=progress)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from nwbdecode import CNNDecoder, NWBDecodeError, wavelet_power
-from nwbdecode.config import DecoderConfig, FeatureConfig, FitConfig
+from nwbdecode.config import DecoderConfig, FeatureConfig, FitConfig, SignalConfig
+from nwbdecode.load import Source
+from nwbdecode.load.imaging import ImagingOptions
 
 
 def test_toml_and_json_files_say_the_same(tmp_path: Path) -> None:
@@ -35,6 +38,8 @@ def test_settings_written_in_a_result_can_be_given_again() -> None:
         ({"features": 3}, "features is 3; expected a section"),
         ({"evaluation": {"gap": "wide"}}, r"evaluation\.gap is 'wide'; expected 'auto' or"),
         ({"evaluation": {"folds": 1}}, r"evaluation\.folds is 1; expected greater than or equal"),
+        ({"signal": {"dff": "both"}}, r"signal\.dff is 'both'; expected"),
+        ({"signal": {"grid": [0, 4]}}, r"signal\.grid\.0 is 0"),
         ({"seed": 1.5, "cache": 3}, "seed is 1.5.*cache is 3"),
     ],
 )
@@ -72,3 +77,9 @@ def test_sections_mirror_the_functions_that_they_reach() -> None:
     taken = inspect.signature(wavelet_power).parameters
     given = FeatureConfig().model_dump()
     assert {name: taken[name].default for name in given} == given
+    taken = inspect.signature(Source.signal).parameters
+    given = SignalConfig().model_dump()
+    assert {name: taken[name].default for name in given} == given
+    own = {"self", "path", "channels", "time", "cache"}
+    assert set(taken) - own == set(given) == {field.name for field in fields(ImagingOptions)}
+    assert ImagingOptions(**given) == ImagingOptions()

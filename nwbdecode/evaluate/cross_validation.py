@@ -267,8 +267,8 @@ def _history(fitted: Mapping[str, Any]) -> xr.Dataset:
 def _channels(power: xr.DataArray) -> xr.Dataset:
     import xarray as xr
 
-    held = {
-        name: ("channel", coord.to_numpy())
+    held: dict[Any, Any] = {
+        name: ("channel", coord.to_numpy(), coord.attrs)
         for name, coord in power.coords.items()
         if coord.dims == ("channel",)
     }

@@ -126,7 +126,7 @@ def wavelet_power(
     if causal and signal.support[1] > 0:
         raise NWBDecodeError(
             f"causal features read nothing after a bin, but samples of {signal.path!r} depend on "
-            f"{signal.support[1]:g} s after them; take the signal with dff='trailing', or not causal"
+            f"{signal.support[1]:g} s after them; take the signal with dff='trailing'"
         )
     asked = frequencies is not None or lowest is not None or highest is not None
     if signal.rate < SLOWEST_FOR_WAVELETS and not asked:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nwbdecode.blocks import versions
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.electrodes import text
-from nwbdecode.load.imaging.frames import Box, file_identity
+from nwbdecode.load.imaging.frames import Box
 
 if TYPE_CHECKING:
     from pynwb.image import ImageSeries
@@ -60,6 +62,12 @@ def external_frames(series: ImageSeries, path: str, nwb_path: str | None) -> Joi
         raise NWBDecodeError(
             f"the files of {path!r} hold {[part.shape[0] for part in parts]} frames, so they begin "
             f"at {starts[:-1]}; its starting_frame is {stated}. Correct the NWB file"
+        )
+    expected = getattr(series, "num_samples", None)
+    if expected is not None and int(expected) != starts[-1]:
+        raise NWBDecodeError(
+            f"the files of {path!r} hold {starts[-1]} frames; its num_samples is {int(expected)}. "
+            "A file is incomplete or another one: fetch it again, or correct the NWB file"
         )
     return JoinedFrames(tuple(parts), tuple(starts))
 
@@ -140,7 +148,7 @@ class JoinedFrames:
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        return tuple(file_identity(part.path) for part in self.parts)
+        return tuple(versions(part.path)[0] for part in self.parts)
 
     def read(self, start: int, stop: int, box: Box) -> np.ndarray:
         """Read the pixels of `box` in frames ``[start, stop)``."""
@@ -220,7 +228,8 @@ class VideoFrames:
 
         with av.open(path) as file:
             stream = file.streams.video[0]
-            deep = any(part.bits > 8 for part in stream.codec_context.format.components)
+            form = stream.codec_context.format
+            deep = form is not None and any(part.bits > 8 for part in form.components)
             sides = stream.codec_context.height, stream.codec_context.width
             count = sum(packet.size > 0 for packet in file.demux(stream))
         return cls(path, (count, *sides), "gray16le" if deep else "gray")
@@ -252,12 +261,10 @@ class VideoFrames:
         with av.open(self.path) as file:
             for frame in file.decode(video=0):
                 # Frames that are passed over are decoded and never converted.
-                yield lambda frame=frame: frame.to_ndarray(format=self.gray)
+                yield partial(frame.to_ndarray, format=self.gray)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_at": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-
-

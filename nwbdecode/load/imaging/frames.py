@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from nwbdecode.blocks import versions
 
 if TYPE_CHECKING:
     from nwbdecode.load.location import Location
@@ -67,8 +68,17 @@ class StoredFrames:
         return self.reader.read(start, stop)[(slice(None), *box)]
 
 
-def stored_frames(data: Any, location: Location) -> StoredFrames:
-    """Wrap a movie's dataset."""
+def stored_frames(data: Any, location: Location, facts: Mapping[str, Any]) -> StoredFrames:
+    """Wrap a movie's dataset.
+
+    Parameters
+    ----------
+    data : h5py.Dataset or array-like
+    location : Location
+    facts : mapping
+        About the source; ``content`` tells its bytes from any others where a
+        local path does not.
+    """
     from nwbdecode.load.memory import unwrapped
 
     data = unwrapped(data)
@@ -77,15 +87,11 @@ def stored_frames(data: Any, location: Location) -> StoredFrames:
     chunks = getattr(data, "chunks", None)
     # A chunk may be wider than a small dataset.
     held = (1, *shape[1:]) if chunks is None else tuple(map(min, chunks, shape))
-    path = location.path
-    identity = None if path is None else (*file_identity(path), str(getattr(data, "name", "")))
+    content: Any = facts.get("content")
+    if content is None and location.path is not None:
+        content = versions(location.path)
+    identity = None if content is None else (content, str(getattr(data, "name", "")))
     return StoredFrames(location.reader(data), shape, held, identity)
-
-
-def file_identity(path: str) -> tuple[str, int, int]:
-    """Path, size and time of change: what a local file stands for its content by."""
-    status = os.stat(path)
-    return os.path.abspath(path), status.st_size, status.st_mtime_ns
 
 
 def pieces(frames: Frames, start: int, stop: int, budget: int) -> Iterator[tuple[int, int]]:
@@ -103,7 +109,8 @@ def boxes(frames: Frames, n: int, budget: int) -> list[Box]:
     tile = list(sides)
     while n * math.prod(tile) * frames.dtype.itemsize > budget:
         halves = [
-            -(-side // (2 * deep)) * deep for side, deep in zip(tile, frames.chunks[1:], strict=True)
+            -(-side // (2 * deep)) * deep
+            for side, deep in zip(tile, frames.chunks[1:], strict=True)
         ]
         axis = max(range(len(tile)), key=lambda i: tile[i] / halves[i])
         if halves[axis] >= tile[axis]:

@@ -27,9 +27,7 @@ class _Region:
     data: np.ndarray
 
 
-def mask_regions(
-    table: Any, name: str, shape: tuple[int, ...], options: ImagingOptions
-) -> Regions:
+def mask_regions(table: Any, name: str, shape: tuple[int, ...], options: ImagingOptions) -> Regions:
     """Take the masks of a PlaneSegmentation as weights on a movie's pixels.
 
     Parameters

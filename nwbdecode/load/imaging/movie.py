@@ -76,7 +76,9 @@ def best_movie(listed: Index) -> str:
     )
 
 
-def frames_of(series: TimeSeries, path: str, location: Location) -> Frames:
+def frames_of(
+    series: TimeSeries, path: str, location: Location, facts: Mapping[str, Any]
+) -> Frames:
     """Frames of a movie, in the NWB file or beside it.
 
     Raises
@@ -89,7 +91,7 @@ def frames_of(series: TimeSeries, path: str, location: Location) -> Frames:
     if is_external(series):
         frames: Frames = external_frames(series, path, location.path)
     else:
-        frames = stored_frames(series.data, location)
+        frames = stored_frames(series.data, location, facts)
     check_frames(path, frames.shape)
     return frames
 
@@ -143,7 +145,7 @@ def movie_signal(
     from nwbdecode.load.neural import segments_of
     from nwbdecode.load.signal import Signal
 
-    frames = frames_of(series, path, location)
+    frames = frames_of(series, path, location, facts)
     stamps = stamps_of(series)
     segments = segments_of(series, path, frames.shape, stamps)
     plane = plane_of(series)
@@ -200,11 +202,13 @@ def _reader(
 
 def _chosen(series: TimeSeries) -> list[str]:
     """Say whether a movie is corrected for motion, or which one is."""
+    from pynwb.ophys import CorrectedImageStack
+
     if _stack(series) is not None:
         return ["movie: corrected for motion"]
     nwbfile = series.get_ancestor(neurodata_type="NWBFile")
     for item in () if nwbfile is None else nwbfile.objects.values():
-        if item.neurodata_type == "CorrectedImageStack" and item.original is series:
+        if isinstance(item, CorrectedImageStack) and item.original is series:
             return [f"movie: as recorded; {BEST!r} takes the one corrected for motion"]
     return []
 
@@ -242,9 +246,7 @@ def traces_signal(
             runs=baseline_runs(signal.segments, options),
             percentile=options.baseline_percentile,
         )
-        signal = replace(
-            signal, reader=reader, conversion=np.ones(signal.n_channels), offset=0.0
-        )
+        signal = replace(signal, reader=reader, conversion=np.ones(signal.n_channels), offset=0.0)
     plane = getattr(series.rois.table, "imaging_plane", None)
     return finished(
         signal, series, plane, time=time, facts=facts, options=options, told=told, notes=[]
@@ -304,5 +306,3 @@ def region_counts(series: TimeSeries) -> dict[str, int]:
 
     found = candidates(series, plane_of(series))
     return {path: len(table.id) for path, table in found.items()}
-
-

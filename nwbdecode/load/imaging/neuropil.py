@@ -47,7 +47,7 @@ def ring_weights(
     Chen et al. 2013, Nature 499:295; the widening as in Pachitariu et al. 2017 (suite2p).
     """
     rows, pixels = [], []
-    field = np.zeros(shape[:2] + (shape[2] if len(shape) > 2 else 1,), dtype=bool)
+    field = np.zeros((*shape[:2], shape[2] if len(shape) > 2 else 1), dtype=bool)
     taken = field.copy()
     taken.reshape(-1)[np.unique(weights.indices)] = True
     for row in range(weights.shape[0]):
@@ -63,7 +63,9 @@ def ring_weights(
                     f"regions leave no pixel free of them around region {row} at depth {depth}, "
                     "so it has no neuropil; leave `neuropil` out, or narrow `neuropil_ring`"
                 )
-            pixels.append(np.ravel_multi_index((*found, np.full(len(found[0]), depth)), field.shape))
+            pixels.append(
+                np.ravel_multi_index((*found, np.full(len(found[0]), depth)), field.shape)
+            )
             rows.append(np.full(len(found[0]), row))
     at = np.concatenate(pixels) if pixels else np.empty(0, dtype=np.int64)
     of = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)

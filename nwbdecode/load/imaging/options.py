@@ -60,7 +60,7 @@ class ImagingOptions:
     def __post_init__(self) -> None:
         self._set("grid", _pair("grid", self.grid, int))
         self._set("neuropil_ring", _pair("neuropil_ring", self.neuropil_ring, float))
-        self._set("dff", {True: "centered"}.get(self.dff, self.dff))  # type: ignore[call-overload]
+        self._set("dff", "centered" if self.dff is True else self.dff)
         if not isinstance(self.regions, str) or not self.regions.strip("/"):
             raise NWBDecodeError(
                 f"regions is {self.regions!r}; expected 'auto', 'masks', 'grid' or the path of a "

@@ -88,7 +88,7 @@ def find_regions(
     if wanted == "masks":
         others = ", ".join(map(repr, sorted(every))) or "none"
         raise NWBDecodeError(
-            f"{path!r} has no plane segmentation of its imaging plane; those in the file: {others}. "
+            f"{path!r} has no plane segmentation of its imaging plane; in the file: {others}. "
             "Name one with `regions` (--regions), or ask for 'grid'"
         )
     return grid_regions(shape, plane, options)
@@ -100,15 +100,15 @@ def segmentations(nwbfile: NWBFile) -> dict[str, PlaneSegmentation]:
 
     found = {}
     for item in nwbfile.objects.values():
-        if not isinstance(item, PlaneSegmentation) or item.parent is None:
+        if not isinstance(item, PlaneSegmentation):
             continue
-        parts, top = [item.name], item.parent
-        while top.parent is not None and top.parent is not nwbfile:
-            parts.append(top.name)
-            top = top.parent
-        for group in _GROUPS:
-            if (getattr(nwbfile, group, None) or {}).get(top.name) is top:
-                found["/".join([group, top.name, *reversed(parts)])] = item
+        chain: list[Any] = [item]
+        while chain[-1] is not None and chain[-1].parent is not nwbfile:
+            chain.append(chain[-1].parent)
+        names = [] if chain[-1] is None else [part.name for part in reversed(chain)]
+        for group in _GROUPS if names else ():
+            if (getattr(nwbfile, group, None) or {}).get(names[0]) is chain[-1]:
+                found["/".join([group, *names])] = item
     return found
 
 
