@@ -17,7 +17,7 @@ from nwbdecode.decoding import METRICS, Decoding
 Made = tuple[dict[str, Decoding], dict[str, str], list[dict[str, Any]]]
 
 QUICK: dict[str, Any] = {
-    "decoder": {"window": 12, "epochs": 2, "hidden": 16},
+    "decoder": {"window": 12, "epochs": 1, "hidden": 16},
     "evaluation": {"folds": 2, "refit": False, "repeats": 1, "shifts": 200},
 }
 BANDS = [6.0, 20.0, 40.0, 75.0, 105.0, 145.0]
