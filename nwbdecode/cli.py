@@ -110,6 +110,14 @@ def _writing(command: Command) -> Command:
     return output(overwrite(command))
 
 
+def _from_network(command: Command) -> Command:
+    """Give a command ``--download``."""
+    return click.option(
+        "--download", is_flag=True,
+        help="Fetch a remote recording whole instead of streaming what is read.",
+    )(command)  # fmt: skip
+
+
 def _selecting(command: Command) -> Command:
     """Give a command ``--signal``, ``--channels``, ``--time`` and the choice of epochs."""
     signal = click.option(
@@ -143,18 +151,30 @@ def _selecting(command: Command) -> Command:
 @cli.command()
 @click.argument("source", type=click.Path())
 @click.option("--full", is_flag=True, help="Read every clock and value rather than probe them.")
+@_from_network
 @_common
-def inspect(source: str, full: bool, as_json: bool) -> None:
+def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
     """List what SOURCE holds: signals to decode from, targets to decode.
+
+    SOURCE is a path or an address; of a dandiset, its NWB files are listed.
 
     \b
     nwbdecode inspect session.nwb
     nwbdecode inspect session.nwb --json | jq -r '.signals[].path'
+    nwbdecode inspect DANDI:000552
+    nwbdecode inspect 'DANDI:000552/sub-*/*.nwb'
+    nwbdecode inspect DANDI:000552@draft/sub-x/sub-x_ses-1.nwb
     """
     from nwbdecode.load import open as open_source
-    from nwbdecode.load.display import as_text
+    from nwbdecode.load.display import as_text, listed_assets
+    from nwbdecode.load.location import assets, is_several
 
-    with open_source(source) as opened:
+    if is_several(source):
+        there = assets(source)
+        facts = [asset.facts() for asset in there]
+        click.echo(_json({"assets": facts}) if as_json else listed_assets(there))
+        return
+    with open_source(source, download=download) as opened:
         found = opened.catalog(full=full)
     click.echo(_json(found) if as_json else as_text(found))
 
@@ -211,6 +231,7 @@ def _settings(command: Command) -> Command:
     help="What to decode, as below; may be given several times.",
 )  # fmt: skip
 @_selecting
+@_from_network
 @_writing
 @_settings
 @click.option("--no-importance", is_flag=True, help="Skip importance; it can be added later.")
@@ -220,7 +241,7 @@ def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
     exclude: tuple[str, ...], keep_invalid: bool, output: str, overwrite: bool,
-    no_importance: bool, config: str | None, as_json: bool, **given: Any,
+    no_importance: bool, config: str | None, download: bool, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Decode targets from a signal of SOURCE, cross-validated, into a new NWB file.
 
@@ -252,7 +273,7 @@ def fit(
     changes |= {f"epochs.{k}": list(v) for k, v in (("only", only), ("exclude", exclude)) if v}
     settings = FitConfig.of(config).changed(changes)
     pipeline.check_output(output, overwrite=overwrite)
-    with open_source(source) as opened:
+    with open_source(source, download=download) as opened:
         taken = opened.signal(
             signal, channels=channels, time=time, **settings.signal.model_dump(),
             **settings.epochs.model_dump(), cache=settings.cache,
@@ -277,11 +298,13 @@ def fit(
     help="Which decoders: the ones that may be scored, the refitted one, or the folds' mean.",
 )  # fmt: skip
 @_selecting
+@_from_network
 @_common
 def predict(
     decoded: str, source: str, output: str, overwrite: bool, use: Any, signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
-    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, as_json: bool,
+    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, download: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Decode SOURCE with the decoders in DECODED, a file that fit wrote.
 
@@ -292,10 +315,12 @@ def predict(
     nwbdecode predict monday_decoded.nwb tuesday.nwb -o tuesday_decoded.nwb
     """
     from nwbdecode import pipeline
+    from nwbdecode.load import open as open_source
 
     result = pipeline.predict(
-        decoded, source, output, use=use, signal=signal, channels=channels, time=time,
-        only=only, exclude=exclude, keep_invalid=keep_invalid, overwrite=overwrite,
+        decoded, open_source(source, download=download), output, use=use, signal=signal,
+        channels=channels, time=time, only=only, exclude=exclude, keep_invalid=keep_invalid,
+        overwrite=overwrite,
     )  # fmt: skip
     said = result.recipe["prediction"]
     about = {
@@ -417,6 +442,15 @@ def _announce(expected: dict[str, Any]) -> None:
     seconds = expected["seconds"]
     about = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
     heading = f"{expected['signal']}: " if "signal" in expected else ""
+    network = expected.get("stream")
+    if network:
+        click.echo(
+            f"streams about {network['bytes'] / 1e6:.1f} MB from {network['host']}, in about "
+            f"{max(network['seconds'], 1):.0f} s ({network['held'] / 1e6:.1f} MB of the file are "
+            f"held), and keeps them in {network['cache']} (at most "
+            f"{network['most_bytes'] / 1e9:.1f} GB; --time and --channels ask for less)",
+            err=True,
+        )
     click.echo(
         f"{heading}reads {expected['bytes_read'] / 1e6:.1f} MB: {expected['channels']} channels, "
         f"{expected['bands']} bands, {expected['bins']} bins\n"

@@ -267,6 +267,10 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
         (features), ``cache`` (their folder), ``bins``, ``bands``, ``channels``,
         ``by_modality`` (the signal's ``modality`` and the ``settings`` it decides) and
         ``seconds``: a rule of thumb that may be wrong by a factor of three.
+        Of a streamed recording also ``stream``: ``bytes`` over the network
+        (compressed, as stored), ``held`` (bytes of the file that are in the
+        cache already), ``seconds``, ``cache`` (folder), ``most_bytes`` (its
+        limit) and ``host``.
 
     Examples
     --------
@@ -283,6 +287,7 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
     recipe = make_recipe(signal, **settings.features.model_dump())
     bins, bands = len(make_bins(signal, recipe["bin"])), len(recipe["frequencies"])
     rows = bands + recipe.get("remainder", False)
+    network = _streamed(signal)
     return {
         "bytes_read": int(signal.nbytes),
         "bytes_stored": int(4 * bins * rows * signal.n_channels),
@@ -292,7 +297,22 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
         "channels": signal.n_channels,
         "by_modality": recipe["by_modality"],
         "seconds": round(_seconds(settings, signal, bins, rows), 1),
+        **({"stream": network} if network else {}),
     }
+
+
+def _streamed(signal: Signal) -> dict[str, Any] | None:
+    """What reading the signal asks of the network, None where it is at hand."""
+    expected = getattr(signal.reader, "expected", None)
+    if expected is None:
+        return None
+    parts = [expected(part.start, part.stop, signal.columns) for part in signal.segments]
+    first = parts[0]
+    # Chunks that two segments share are counted once at most.
+    needed = min(sum(part["bytes"] for part in parts), first.pop("stored"))
+    # What is held may be other parts of the file: the wait is then longer.
+    seconds = max(0, needed - first["held"]) / first.pop("speed")
+    return first | {"bytes": needed, "seconds": round(seconds, 1)}
 
 
 def _seconds(settings: FitConfig, signal: Signal, bins: int, rows: int) -> float:

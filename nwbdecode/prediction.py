@@ -82,16 +82,19 @@ def trained_source(result: Decoding, source: Any = None) -> Source:
     Raises
     ------
     NWBDecodeError
-        If it is not where the result says, or `source` is another one.
+        If it is not where the result says, on disk or on the network, or
+        `source` is another one.
     """
     import os
 
     from nwbdecode.load import open as open_source
 
     if source is None:
-        source = result.source.get("path")
+        source, url = result.source.get("path"), result.source.get("url")
         if not source or not os.path.exists(source):
             told = f"at {source!r}, where the result says it was" if source else "in any file"
+            source = url
+        if not source:
             raise NWBDecodeError(
                 f"the decoded recording is not {told}; name it with `source` (--source)"
             )

@@ -13,7 +13,7 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from nwbdecode.blocks import BlockStore
+from nwbdecode.blocks import BlockStore, versions
 from nwbdecode.features.recipe import REMARKS
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ _REVISION = 2
 def recipe_hash(recipe: Mapping[str, Any], signal: Signal, reference: Referencing) -> str:
     """Hash of a recipe together with the samples it is applied to.
 
-    A file stands for its samples by path, size and time of change; samples in
-    memory are hashed themselves.
+    A file stands for its samples by path, size and time of change, a folder
+    by those of all files in it, and a remote file by what its source says of
+    its content (a checksum, or address and version); samples in memory are
+    hashed themselves.
     """
     digest = hashlib.blake2b(digest_size=16)
     settings = {name: value for name, value in recipe.items() if name not in REMARKS}
@@ -44,10 +46,11 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal, reference: Referencin
     # Traces made of a movie also depend on its regions and on how they were corrected.
     facts += [getattr(signal.reader, "digest", "")]
     digest.update(json.dumps(facts).encode())
-    path = signal.source.get("path")
-    if path and os.path.exists(path):
-        status = os.stat(path)
-        digest.update(f"{os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}".encode())
+    path, content = signal.source.get("path"), signal.source.get("content")
+    if content:
+        digest.update(content.encode())
+    elif path and os.path.exists(path):
+        digest.update(json.dumps(versions(path)).encode())
     else:
         step = max(1, (64 << 20) // max(1, signal.n_channels * 8))
         for segment in signal.segments:

@@ -117,7 +117,7 @@ def _values(
     at_once = _bins_at_once(plan, memory)
     digest = ""
     kept: FeatureStore | None = None
-    on_file = bool(signal.source.get("path"))
+    on_file = bool(signal.source.get("path") or signal.source.get("content"))
     if store is not None or on_file or 4 * np.prod(shape) > memory:
         digest = recipe_hash(plan.recipe, signal, plan.reference)
         folder = Path(store) if store is not None else cache_folder() / "features" / digest

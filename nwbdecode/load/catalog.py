@@ -42,7 +42,8 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
         Read every timestamp and target value, instead of probing long ones.
     """
     source = dict(facts)
-    source["bytes"] = os.path.getsize(facts["path"]) if facts.get("path") else None
+    path = facts.get("path")
+    source.setdefault("bytes", os.path.getsize(path) if path else None)
     return {
         "source": source,
         "signals": [_signal(path, s, full) for path, s in listed.signals.items()],
@@ -227,10 +228,12 @@ def _missing(series: TimeSeries, full: bool) -> tuple[float | None, str]:
     n = reader.shape[0]
     if reader.dtype.kind != "f":
         return 0.0, "whole"
-    if full or n <= _MOST_ROWS:
+    # Over a network a look must cost less than from a disk.
+    most = getattr(reader, "probe_rows", _MOST_ROWS)
+    if full or n <= most:
         spans = [(a, min(a + _MOST_ROWS, n)) for a in range(0, n, _MOST_ROWS)]
     else:
-        length = _MOST_ROWS // 16
+        length = most // 16
         spans = [(int(a), int(a) + length) for a in np.linspace(0, n - length, 16)]
     lost = sum(int((~np.isfinite(reader.read(a, b))).any(axis=1).sum()) for a, b in spans)
     seen = sum(b - a for a, b in spans)

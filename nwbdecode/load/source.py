@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from nwbdecode.load.hdf5 import reading, release
+from nwbdecode.load.hdf5 import reading
 from nwbdecode.load.location import Location, locate
 
 if TYPE_CHECKING:
@@ -21,14 +21,31 @@ if TYPE_CHECKING:
     from nwbdecode.load.targets import Asked
 
 
-def open(source: str | Path | NWBFile | Source) -> Source:
+def open(
+    source: str | Path | NWBFile | Source,
+    *,
+    download: bool = False,
+    cache: str | Path | None = None,
+    cache_bytes: float | None = None,
+) -> Source:
     """Open a recording, read-only.
 
     Parameters
     ----------
     source : str, Path, pynwb.NWBFile or Source
-        A local NWB file in HDF5, an NWBFile that is already open, or a
-        Source, which is given back.
+        A local NWB file in HDF5, an NWB-Zarr folder (with the ``zarr``
+        extra), an address (``https://``, ``s3://`` of a public bucket,
+        ``dandi://INSTANCE/ID[@VERSION]/PATH``, ``DANDI:ID[@VERSION]/PATH``, or
+        an asset's address on an archive's site or API), an NWBFile that is
+        already open, or a Source, which is given back.
+    download : bool, default False
+        Fetch a remote file whole, rather than the parts that are read.
+    cache : path, optional
+        Folder for what comes over the network, instead of ``NWBDECODE_CACHE``
+        or the user's cache folder.
+    cache_bytes : float, optional
+        Most bytes of streams to keep, instead of
+        ``NWBDECODE_STREAM_CACHE_BYTES`` or 10 GiB; 0 keeps none.
 
     Returns
     -------
@@ -38,11 +55,13 @@ def open(source: str | Path | NWBFile | Source) -> Source:
     Raises
     ------
     NWBDecodeError
-        If there is no such file, or it is no NWB file that can be read.
+        If there is no such file, it is no NWB file that can be read, a server
+        refuses or cannot be reached, or an address stands for several files,
+        which the message lists.
     """
     if isinstance(source, Source):
         return source
-    opened = Source(locate(source))
+    opened = Source(locate(source, download=download, cache=cache, cache_bytes=cache_bytes))
     # Faults of the file show here and not at first use.
     _ = opened.nwbfile
     return opened
@@ -69,7 +88,7 @@ class Source:
 
     @property
     def path(self) -> str | None:
-        """Absolute path of the local file, None for an NWBFile in memory."""
+        """Absolute path of the local file or folder, None in memory and on the network."""
         return self._location.path
 
     @property
@@ -273,8 +292,7 @@ class Source:
         """Close the file; an NWBFile that the user opened stays open."""
         if self._close is not None:
             self._close()
-        if self.path:
-            release(self.path)
+        self._location.release()
         self._nwbfile = self._index = self._close = None
 
     def __enter__(self) -> Source:
