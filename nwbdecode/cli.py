@@ -386,37 +386,62 @@ def importance(
 
 
 @cli.command()
-@click.argument("modality", type=click.Choice(["ephys"]), default="ephys")
+@click.argument("modality", type=click.Choice(["ephys", "ophys", "ecog"]), default="ephys")
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False), default="nwbdecode-demo",
-    show_default=True, help="Folder to write into.",
+    "-o", "--output", type=click.Path(file_okay=False),
+    help="Folder to write into [nwbdecode-demo; nwbdecode-demo-ophys, nwbdecode-demo-ecog].",
 )  # fmt: skip
 @click.option(
-    "--duration", type=click.FloatRange(min=60), default=600.0, show_default=True,
-    help="Seconds of recording to simulate.",
+    "--duration", type=click.FloatRange(min=60),
+    help="Seconds of recording to simulate [ephys 600, ophys 480, ecog 420].",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @_common
-def demo(modality: str, output: str, duration: float, seed: int, as_json: bool) -> None:
+def demo(
+    modality: str, output: str | None, duration: float | None, seed: int, as_json: bool
+) -> None:
     """Simulate a recording, decode it, and write the result and a report.
 
-    A rat forages in a box with 16 channels in CA1; its position, head direction
-    and speed are decoded. It takes a few minutes.
+    It takes a few minutes. The recording states what was planted in it, under
+    processing/ground_truth: compare it with the importance in the report.
+
+    \b
+    ephys  A rat forages in a box with 16 channels in CA1: position, head
+           direction and speed. Place cells, theta and broken wires.
+    ophys  A two-photon movie of a mouse that runs and hears tones: the tone and
+           the speed, from pixels by masks, from pixels by a grid that knows no
+           cells, and from extracted traces. The scores stand side by side.
+    ecog   An 8 x 8 grid on the hand area: the flexion of five fingers, and which
+           of them moves. High gamma, slow potentials, a noisy reference.
 
     \b
     nwbdecode demo
+    nwbdecode demo ophys
+    nwbdecode demo ecog --json | jq '.scores[] | select(.decoder == "cnn")'
     nwbdecode demo ephys --output /tmp/demo --duration 300 --seed 1
     """
-    from nwbdecode.demo import run
+    from nwbdecode.demo import run_each, side_by_side
 
-    result, files = run(output, duration=duration, seed=seed, announce=_announce)
-    _tell(result, files, as_json=as_json)
+    folder = output or ("nwbdecode-demo" if modality == "ephys" else f"nwbdecode-demo-{modality}")
+    results, files = run_each(
+        folder, modality=modality, duration=duration, seed=seed, announce=_announce
+    )
+    if len(results) == 1:
+        _tell(results[""], files, as_json=as_json)
+        return
+    rows = [
+        {"signal": name, **row}
+        for name, result in results.items()
+        for row in _rows(result.score_table(), index=False)
+    ]
+    _print_scores(side_by_side(results), rows, files, as_json=as_json)
 
 
 def _announce(expected: dict[str, Any]) -> None:
     """Say on stderr what is about to happen, before it takes long."""
     seconds = expected["seconds"]
     about = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
+    heading = f"{expected['signal']}: " if "signal" in expected else ""
     network = expected.get("stream")
     if network:
         click.echo(
@@ -427,7 +452,7 @@ def _announce(expected: dict[str, Any]) -> None:
             err=True,
         )
     click.echo(
-        f"reads {expected['bytes_read'] / 1e6:.1f} MB: {expected['channels']} channels, "
+        f"{heading}reads {expected['bytes_read'] / 1e6:.1f} MB: {expected['channels']} channels, "
         f"{expected['bands']} bands, {expected['bins']} bins\n"
         f"keeps {expected['bytes_stored'] / 1e6:.1f} MB of features in {expected['cache']}\n"
         f"takes about {about} (an estimate; it can be off by a factor of three)\n"
@@ -450,12 +475,20 @@ def _by_modality(decided: dict[str, Any]) -> str:
 def _tell(result: Decoding, facts: dict[str, Any], *, as_json: bool) -> None:
     """Print the scores and the files: a table, or JSON."""
     scored = bool(result.scores.data_vars)
+    table = result.score_table() if scored else None
+    rows = _rows(table, index=False) if scored else []
+    _print_scores(table, rows, facts, as_json=as_json)
+
+
+def _print_scores(
+    table: Any, rows: list[dict[str, Any]], facts: dict[str, Any], *, as_json: bool
+) -> None:
+    """Print a table of scores and what else is to be said, or both as JSON."""
     if as_json:
-        rows = _rows(result.score_table(), index=False) if scored else []
         click.echo(_json({**facts, "scores": rows}))
         return
-    if scored:
-        click.echo(result.score_table().to_string(index=False, float_format=lambda v: f"{v:.3f}"))
+    if table is not None:
+        click.echo(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
         click.echo("chance: what 95 % of circularly shifted targets do not beat", err=True)
     for name, value in facts.items():
         if value not in ({}, False):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nwbdecode.errors import NWBDecodeError
+from nwbdecode.decoding import METRICS
+from nwbdecode.errors import NWBDecodeError, suggest
 
 if TYPE_CHECKING:
     import os
 
+    import pandas as pd
+
+    from nwbdecode.config import FitConfig
     from nwbdecode.decoding import Decoding
 
 RECORDING, DECODED, REPORT = "recording.nwb", "decoded.nwb", "report.html"
@@ -25,30 +30,101 @@ TARGETS = {
 }
 
 
+@dataclass(frozen=True)
+class Modality:
+    """How one modality is demonstrated.
+
+    Attributes
+    ----------
+    write : str
+        The simulation, a function of `nwbdecode.simulate`.
+    duration : float
+        Seconds that are simulated if nothing else is asked for.
+    targets : mapping of str to str
+    settings : mapping
+        As for `FitConfig`.
+    signals : mapping of str to (str or None, mapping)
+        What the recording is decoded from: a name (empty if there is one
+        alone), the path in the file, and settings that only this signal takes.
+    """
+
+    write: str
+    duration: float
+    targets: Mapping[str, str]
+    settings: Mapping[str, Any]
+    signals: Mapping[str, tuple[str | None, Mapping[str, Any]]]
+
+
+MODALITIES = {
+    "ephys": Modality(
+        write="write_ca1",
+        duration=600.0,
+        targets=TARGETS,
+        settings={"evaluation": {"repeats": 2}},
+        signals={"": (None, {})},
+    ),
+    "ophys": Modality(
+        write="write_ophys",
+        duration=480.0,
+        targets={
+            "tone": "stimulus/presentation/tone",
+            "speed": "processing/behavior/BehavioralTimeSeries/running_speed",
+        },
+        # Frames are few, and one row at 0 Hz is no axis to compare bands on.
+        settings={
+            "decoder": {"window": 32, "epochs": 5},
+            "evaluation": {"importance": ["channel"], "repeats": 2},
+        },
+        signals={
+            "masks": (
+                "acquisition/TwoPhotonSeries",
+                {"signal.regions": "masks", "signal.neuropil": 0.7},
+            ),
+            "grid": (
+                "acquisition/TwoPhotonSeries",
+                {"signal.regions": "grid", "signal.grid": (12, 14)},
+            ),
+            "traces": ("processing/ophys/Fluorescence/RoiResponseSeries", {}),
+        },
+    ),
+    "ecog": Modality(
+        write="write_ecog",
+        duration=420.0,
+        targets={
+            "flexion": "processing/behavior/BehavioralTimeSeries/flexion",
+            "finger": "processing/behavior/BehavioralTimeSeries/finger",
+        },
+        settings={
+            "features": {
+                "bin": 0.05,
+                "lowest": 4.0,
+                "highest": 200.0,
+                "n_bands": 14,
+                "reference": "average",
+                "remainder": True,
+            },
+            "decoder": {"window": 32, "epochs": 8},
+            "evaluation": {"repeats": 2},
+        },
+        signals={"": (None, {})},
+    ),
+}
+
+
 def run(
-    folder: str | os.PathLike[str],
-    *,
-    duration: float = 600.0,
-    seed: int = 0,
-    config: dict[str, Any] | None = None,
-    announce: Callable[[dict[str, Any]], None] = lambda expected: None,
-    progress: bool = True,
+    folder: str | os.PathLike[str], *, modality: str = "ephys", **options: Any
 ) -> tuple[Decoding, dict[str, str]]:
-    """Simulate a CA1 recording, decode it, write the result and a report.
+    """Simulate a recording, decode it, write the result and a report.
 
     Parameters
     ----------
     folder : path
         Made if missing; files of an earlier demonstration in it are replaced.
-    duration : float, default 600
-        Seconds.
-    seed : int, default 0
-        Of the simulation and of the decoder.
-    config : dict, optional
-        Settings to change, as for `FitConfig`.
-    announce : callable, optional
-        Is told what to expect, as `nwbdecode.pipeline.estimate` says it.
-    progress : bool, default True
+    modality : {"ephys", "ecog"}, default "ephys"
+        Tetrodes in CA1 of a rat that forages, or a grid of electrodes over the
+        hand area of a person whose fingers move.
+    **options
+        As for `run_each`.
 
     Returns
     -------
@@ -61,28 +137,179 @@ def run(
     NWBDecodeError
         If the folder holds files that no demonstration wrote.
     """
-    from nwbdecode import pipeline
-    from nwbdecode.config import FitConfig
-    from nwbdecode.explore import report
-    from nwbdecode.load import open as open_source
-    from nwbdecode.simulate import write_ca1
+    chosen = _modality(modality)
+    if len(chosen.signals) > 1:
+        raise NWBDecodeError(
+            f"{modality!r} is decoded from {', '.join(chosen.signals)}; `run_each` gives a result "
+            "of each"
+        )
+    results, files = run_each(folder, modality=modality, **options)
+    return results[""], files
 
+
+def run_each(
+    folder: str | os.PathLike[str],
+    *,
+    modality: str = "ophys",
+    duration: float | None = None,
+    seed: int = 0,
+    config: dict[str, Any] | None = None,
+    simulation: Mapping[str, Any] | None = None,
+    announce: Callable[[dict[str, Any]], None] = lambda expected: None,
+    progress: bool = True,
+) -> tuple[dict[str, Decoding], dict[str, str]]:
+    """Simulate a recording and decode it from each signal that it holds.
+
+    Parameters
+    ----------
+    folder : path
+        Made if missing; files of an earlier demonstration in it are replaced.
+    modality : {"ephys", "ophys", "ecog"}, default "ophys"
+    duration : float, optional
+        Seconds; by default what the modality's `MODALITIES` entry says.
+    seed : int, default 0
+        Of the simulation and of the decoder.
+    config : dict, optional
+        Settings in place of the modality's own, as for `FitConfig`.
+    simulation : mapping, optional
+        More options of the simulation, such as ``{"size": (64, 64)}``.
+    announce : callable, optional
+        Is told what to expect, as `nwbdecode.pipeline.estimate` says it, once a signal.
+    progress : bool, default True
+
+    Returns
+    -------
+    results : dict of str to Decoding
+        By signal; the name is empty where there is one alone.
+    files : dict of str to str
+        Absolute paths of the ``recording`` and, by signal, of its ``decoded``
+        file and ``report``, such as ``decoded_masks``.
+
+    Raises
+    ------
+    NWBDecodeError
+        If the folder holds files that no demonstration wrote.
+    """
+    from nwbdecode import simulate
+    from nwbdecode.config import FitConfig
+
+    chosen = _modality(modality)
     place = _own(Path(folder))
     for left in place.glob(f"{_SCRATCH}*"):  # of a demonstration that was killed
         shutil.rmtree(left)
-    recording, decoded = place / RECORDING, place / DECODED
-    write_ca1(recording, overwrite=True, duration=duration, seed=seed, progress=progress)
+    names = {name: (_named(DECODED, name), _named(REPORT, name)) for name in chosen.signals}
+    # Results of another modality would tell of a recording that is about to be replaced.
+    for stale in _everything() - {RECORDING, *sum(names.values(), ())}:
+        (place / stale).unlink(missing_ok=True)
+    recording = place / RECORDING
+    getattr(simulate, chosen.write)(
+        recording,
+        overwrite=True,
+        duration=chosen.duration if duration is None else duration,
+        seed=seed,
+        progress=progress,
+        **(simulation or {}),
+    )
+    results, files = {}, {"recording": str(recording)}
     # A new simulation would never find the features of an older one: keep none.
     with tempfile.TemporaryDirectory(dir=place, prefix=_SCRATCH) as scratch:
-        settings = FitConfig.of(config or {"evaluation": {"repeats": 2}})
+        settings = FitConfig.of(config or dict(chosen.settings))
         settings = settings.changed({"seed": seed, "cache": scratch})
-        with open_source(recording) as source:
-            announce(pipeline.estimate(source.signal(), settings))
-            result = pipeline.fit(
-                source, None, TARGETS, decoded, config=settings, overwrite=True, progress=progress
-            )
-    shown = report(decoded, place / REPORT)
-    return result, {"recording": str(recording), "decoded": str(decoded), "report": str(shown)}
+        for name, (path, own) in chosen.signals.items():
+            decoded, shown = (place / file for file in names[name])
+            how = settings.changed(own)
+            told = announce if not name else _naming(name, announce)
+            results[name] = _decode(chosen, recording, path, decoded, how, told, progress)
+            files |= _reported(name, decoded, shown)
+    return results, files
+
+
+def side_by_side(results: Mapping[str, Decoding]) -> pd.DataFrame:
+    """Set the scores of one recording's signals beside each other.
+
+    Parameters
+    ----------
+    results : mapping of str to Decoding
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each target, metric and decoder, and one for chance (the 95 %
+        point of shifted targets, of whichever decoder has the better one); a
+        column for each signal.
+    """
+    import pandas as pd
+
+    rows: dict[tuple[str, str, str], dict[str, float]] = {}
+    for signal, result in results.items():
+        for (target, metric), scored in result.score_table().groupby(
+            ["target", "metric"], sort=False
+        ):
+            for decoder, value in zip(scored["decoder"], scored["value"], strict=True):
+                rows.setdefault((target, metric, decoder), {})[signal] = value
+            larger = METRICS[result.kind(target)][metric]
+            chance = scored["chance"].max() if larger else scored["chance"].min()
+            rows.setdefault((target, metric, "chance"), {})[signal] = chance
+    labels = pd.DataFrame(list(rows), columns=["target", "metric", "decoder"])
+    return pd.concat([labels, pd.DataFrame(list(rows.values()))], axis=1)
+
+
+def _modality(name: str) -> Modality:
+    if name not in MODALITIES:
+        raise NWBDecodeError(f"unknown modality {name!r}. {suggest(name, MODALITIES)}")
+    return MODALITIES[name]
+
+
+def _named(file: str, signal: str) -> str:
+    """Give the file of a signal its name: decoded.nwb, decoded_masks.nwb."""
+    stem, suffix = file.split(".")
+    return f"{stem}_{signal}.{suffix}" if signal else file
+
+
+def _everything() -> set[str]:
+    """Names of all files that any demonstration writes."""
+    signals = {name for modality in MODALITIES.values() for name in modality.signals}
+    return {RECORDING, *(_named(file, name) for file in (DECODED, REPORT) for name in signals)}
+
+
+def _naming(
+    name: str, announce: Callable[[dict[str, Any]], None]
+) -> Callable[[dict[str, Any]], None]:
+    return lambda expected: announce({**expected, "signal": name})
+
+
+def _decode(
+    chosen: Modality,
+    recording: Path,
+    path: str | None,
+    decoded: Path,
+    settings: FitConfig,
+    announce: Callable[[dict[str, Any]], None],
+    progress: bool,
+) -> Decoding:
+    from nwbdecode import pipeline
+    from nwbdecode.load import open as open_source
+
+    with open_source(recording) as source:
+        taken = source.signal(path, **settings.signal.model_dump(), cache=settings.cache)
+        announce(pipeline.estimate(taken, settings))
+        return pipeline.fit(
+            source,
+            path,
+            dict(chosen.targets),
+            decoded,
+            config=settings,
+            overwrite=True,
+            progress=progress,
+        )
+
+
+def _reported(name: str, decoded: Path, shown: Path) -> dict[str, str]:
+    """Write the report of a decoded file, and say where both are."""
+    from nwbdecode.explore import report
+
+    suffix = f"_{name}" if name else ""
+    return {f"decoded{suffix}": str(decoded), f"report{suffix}": str(report(decoded, shown))}
 
 
 def _own(folder: Path) -> Path:
@@ -93,7 +320,7 @@ def _own(folder: Path) -> Path:
     except FileExistsError:
         raise NWBDecodeError(f"{str(folder)!r} is a file; give the name of a folder") from None
     names = (path.name for path in folder.iterdir())
-    mine = (RECORDING, DECODED, REPORT)
+    mine = _everything()
     foreign = sorted(n for n in names if n not in mine and not n.startswith((_SCRATCH, ".")))
     if foreign or not _is_simulated(folder / RECORDING):
         held = foreign[0] if foreign else RECORDING

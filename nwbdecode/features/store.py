@@ -50,8 +50,7 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal, reference: Referencin
     if content:
         digest.update(content.encode())
     elif path and os.path.exists(path):
-        for name, size, changed in versions(path):
-            digest.update(f"{name} {size} {changed}".encode())
+        digest.update(json.dumps(versions(path)).encode())
     else:
         step = max(1, (64 << 20) // max(1, signal.n_channels * 8))
         for segment in signal.segments:

@@ -1,4 +1,4 @@
-"""An animal that explores an open field: where it is, how fast it runs, where it looks."""
+"""An animal that runs: in an open field, with a place and a direction, or on a wheel."""
 
 from __future__ import annotations
 
@@ -94,11 +94,7 @@ def open_field(
     True
     """
     n = math.ceil(duration * rate)
-    wanted = np.minimum(
-        RUNNING_SPEED * np.exp(SPEED_SPREAD * slow_drift(n, rate, SPEED_TIMESCALE, rng)),
-        TOP_SPEED,
-    )
-    wanted = _with_inertia(wanted * _running(n, rate, rng), rate)
+    wanted = running_speed(n, rate, rng)
     turning = TURN_SPREAD * slow_drift(n, rate, TURN_TIMESCALE, rng)
     position, heading = _walk(wanted, turning, rate, size, rng)
     # A wall shortens a step, so speed is what was covered, not what was wanted.
@@ -114,12 +110,37 @@ def open_field(
     )
 
 
-def _running(n: int, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Alternate runs and rests of random length: 1.0 while running, 0.0 at rest."""
+def running_speed(
+    n: int, rate: float, rng: np.random.Generator, *, rest: float = REST_BOUT
+) -> np.ndarray:
+    """Draw the speed of an animal that alternates runs and rests of random length.
+
+    Parameters
+    ----------
+    n : int
+        Number of samples.
+    rate : float
+        Samples per second.
+    rng : numpy.random.Generator
+    rest : float, default 3
+        Mean length of a rest in seconds.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,)
+        Meters per second.
+    """
+    spread = SPEED_SPREAD * slow_drift(n, rate, SPEED_TIMESCALE, rng)
+    wanted = np.minimum(RUNNING_SPEED * np.exp(spread), TOP_SPEED)
+    return _with_inertia(wanted * _running(n, rate, rng, rest), rate)
+
+
+def _running(n: int, rate: float, rng: np.random.Generator, mean_rest: float) -> np.ndarray:
+    """Alternate runs and rests: 1.0 while running, 0.0 at rest."""
     state = np.ones(n)
     at = rng.exponential(RUN_BOUT)
     while at * rate < n:
-        rest = rng.exponential(REST_BOUT)
+        rest = rng.exponential(mean_rest)
         state[int(at * rate) : int((at + rest) * rate)] = 0.0
         at += rest + rng.exponential(RUN_BOUT)
     return state

@@ -8,7 +8,7 @@ import numpy as np
 
 from nwbdecode.simulate.behavior import OpenField
 from nwbdecode.simulate.lfp import FieldPotential
-from nwbdecode.simulate.noise import stream
+from nwbdecode.simulate.noise import poisson_times, stream
 from nwbdecode.simulate.tetrodes import WIRE_PITCH, WIRES, Tetrodes
 
 #: Place fields: standard deviation, m, and rate at the center, Hz (both uniform).
@@ -142,9 +142,6 @@ def fire(
 ) -> list[np.ndarray]:
     """Draw when each cell fires.
 
-    Spikes are drawn at each cell's highest possible rate and thinned to its
-    momentary one (Lewis & Shedler 1979, Naval Research Logistics 26:403).
-
     Parameters
     ----------
     cells : Cells
@@ -163,27 +160,41 @@ def fire(
     look = np.unwrap(behavior.head_direction)
     spikes = []
     for i in range(len(cells)):
-        rng = stream(seed, i)
         highest = cells.rate[i] * (1 if cells.kind[i] == "head_direction" else 1 + THETA_DEPTH)
-        time = np.sort(rng.uniform(0, duration, rng.poisson(highest * duration)))
-        x, y, heading, head = (
-            np.interp(time, behavior.time, trace)
-            for trace in (*behavior.position.T, behavior.heading, look)
-        )
-        rate = np.full(len(time), cells.rate[i])
-        preferred = np.full(len(time), np.pi)
-        if cells.kind[i] == "head_direction":
-            rate *= np.exp(cells.concentration[i] * (np.cos(head - cells.direction[i]) - 1))
-        elif cells.kind[i] == "place":
-            dx, dy = x - cells.center[i, 0], y - cells.center[i, 1]
-            rate *= np.exp(-0.5 * (dx**2 + dy**2) / cells.width[i] ** 2)
-            passed = (dx * np.cos(heading) + dy * np.sin(heading)) / (2 * cells.width[i])
-            preferred = np.pi - PRECESSION * np.clip(passed, -1, 1)
-        if cells.kind[i] != "head_direction":
-            rate *= 1 + THETA_DEPTH * np.cos(field.phase_at(time) - preferred)
-        time = time[rng.uniform(size=len(time)) * highest < rate]
+
+        def rate(time: np.ndarray, i: int = i) -> np.ndarray:
+            return _momentary(cells, i, time, behavior, look, field)
+
+        time = poisson_times(rate, highest, duration, stream(seed, i))
         spikes.append(time[np.diff(time, prepend=-np.inf) > REFRACTORY])
     return spikes
+
+
+def _momentary(
+    cells: Cells,
+    i: int,
+    time: np.ndarray,
+    behavior: OpenField,
+    look: np.ndarray,
+    field: FieldPotential,
+) -> np.ndarray:
+    """Rate of a cell at given times, Hz."""
+    x, y, heading, head = (
+        np.interp(time, behavior.time, trace)
+        for trace in (*behavior.position.T, behavior.heading, look)
+    )
+    rate = np.full(len(time), cells.rate[i])
+    preferred = np.full(len(time), np.pi)
+    if cells.kind[i] == "head_direction":
+        rate *= np.exp(cells.concentration[i] * (np.cos(head - cells.direction[i]) - 1))
+        return rate
+    if cells.kind[i] == "place":
+        dx, dy = x - cells.center[i, 0], y - cells.center[i, 1]
+        rate *= np.exp(-0.5 * (dx**2 + dy**2) / cells.width[i] ** 2)
+        passed = (dx * np.cos(heading) + dy * np.sin(heading)) / (2 * cells.width[i])
+        preferred = np.pi - PRECESSION * np.clip(passed, -1, 1)
+    rate *= 1 + THETA_DEPTH * np.cos(field.phase_at(time) - preferred)
+    return rate
 
 
 def waveform(rate: float, *, narrow: bool) -> tuple[np.ndarray, int]:

@@ -1,323 +1,223 @@
-"""Simulated recordings as NWB files, with the planted truth beside the signal."""
+"""What the files of all simulated recordings share: how they are made, and the truth's tables."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.simulate import lfp
-from nwbdecode.simulate.ca1 import WHITE_NOISE, CA1Recording, simulate_ca1
 
 if TYPE_CHECKING:
     from hdmf.common import DynamicTable
     from pynwb import NWBFile, ProcessingModule
 
-#: Samples written at a time, in blocks of the recording.
-BLOCKS_PER_WRITE = 10
 #: When the simulated session took place: fixed, so that a seed means one recording.
 SESSION_START = datetime(2025, 1, 1, 12, 0, tzinfo=UTC)
 
+#: Frequencies (low, high, source) in Hz that carry each variable.
+Bands = Mapping[str, Sequence[tuple[float, float, str]]]
 
-def write_ca1(path: str | os.PathLike[str], *, overwrite: bool = False, **options: Any) -> Path:
-    """Simulate a CA1 recording and write it to an NWB file.
+
+class Recording(Protocol):
+    """Samples that are made when they are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def block(self) -> int:
+        """Samples made at a time."""
+
+    def read(self, start: int, stop: int) -> np.ndarray: ...
+
+
+def write_new(
+    path: str | os.PathLike[str], make: Callable[[], NWBFile], *, overwrite: bool
+) -> Path:
+    """Make a session and write it to a file that is whole or not there.
 
     Parameters
     ----------
     path : str or path
-        The file to make.
-    overwrite : bool, default False
+    make : callable
+        Makes the session, once it is known that it can be written.
+    overwrite : bool
         Whether a file of that name may be replaced.
-    **options
-        As for `simulate_ca1`: ``duration``, ``rate``, ``n_channels``, ``seed``, ...
 
     Returns
     -------
     pathlib.Path
-        The file. It holds ``acquisition/ElectricalSeries`` (int16),
-        ``processing/behavior/Position/position`` (meters),
-        ``processing/behavior/CompassDirection/head_direction`` (radians) and,
-        in ``processing/ground_truth``, what was planted: ``cells`` (tuning,
-        amplitudes, spike times), ``channels``, ``bands``, ``parameters``,
-        ``ripples`` and the animal's ``speed`` (m/s).
 
     Raises
     ------
     NWBDecodeError
-        If the file exists or an option is out of range.
+        If the file exists, or there is no folder for it.
     """
+    from pynwb import NWBHDF5IO
+
     path = Path(path)
     if path.exists() and not overwrite:
         raise NWBDecodeError(f"{path} exists; pass overwrite=True to replace it")
     if not path.parent.is_dir():
         raise NWBDecodeError(f"there is no folder {path.parent} to write {path.name} into")
-    progress = bool(options.get("progress", True))
-    recording = simulate_ca1(**options)
+    nwbfile = make()
     # A run that is stopped half-way must not leave a file that looks whole.
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial.nwb")
     try:
-        _write(recording, partial, progress=progress)
+        with NWBHDF5IO(partial, mode="w") as io:
+            io.write(nwbfile)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     return path
 
 
-def _write(recording: CA1Recording, path: Path, *, progress: bool) -> None:
-    from pynwb import NWBHDF5IO
+def session(
+    name: str,
+    *,
+    seed: int,
+    shape: Sequence[int],
+    description: str,
+    keywords: Sequence[str],
+    subject: Mapping[str, str],
+) -> NWBFile:
+    """Start the file of a simulated session.
 
-    nwbfile = _session(recording)
-    _add_signal(nwbfile, recording, progress=progress)
-    _add_behavior(nwbfile, recording)
-    truth = nwbfile.create_processing_module(
-        name="ground_truth", description="What was planted in this simulated recording."
-    )
-    if len(recording.cells):
-        _add_cells(truth, recording)
-    _add_channels(truth, nwbfile, recording)
-    _add_parameters(truth, recording)
-    with NWBHDF5IO(path, mode="w") as io:
-        io.write(nwbfile)
-
-
-def _session(recording: CA1Recording) -> NWBFile:
+    Parameters
+    ----------
+    name : str
+        Of the simulation, such as ``"ca1"``.
+    seed : int
+    shape : sequence of int
+        Of the signal; with the seed it identifies the session.
+    description : str
+    keywords : sequence of str
+    subject : mapping of str to str
+        Whom the simulated subject stands for: ``species``, ``age``, ...
+    """
     from pynwb import NWBFile
     from pynwb.file import Subject
 
-    n, channels = recording.shape
+    about = {"sex": "U", "description": "A simulated animal.", **subject}
     return NWBFile(
-        session_description=(
-            f"Simulated: {recording.duration:g} s of open-field foraging in a "
-            f"{recording.behavior.size:g} m box, {channels} channels in CA1."
-        ),
-        identifier=f"nwbdecode-ca1-seed{recording.seed}-{n}x{channels}",
+        session_description=f"Simulated: {description}",
+        identifier=f"nwbdecode-{name}-seed{seed}-{'x'.join(map(str, shape))}",
         session_start_time=SESSION_START,
-        session_id=f"ca1-seed{recording.seed}",
+        session_id=f"{name}-seed{seed}",
         experimenter=["Simulator, nwbdecode"],
         experiment_description="A recording with known ground truth; no animal was involved.",
         institution="none (simulated)",
         lab="none (simulated)",
-        keywords=["simulated", "hippocampus", "CA1", "place cells", "theta"],
-        subject=Subject(
-            subject_id=f"simulated-{recording.seed}",
-            species="Rattus norvegicus",
-            sex="U",
-            age="P90D",
-            description="A simulated animal.",
-        ),
+        keywords=["simulated", *keywords],
+        subject=Subject(subject_id=f"simulated-{seed}", **about),
     )
 
 
-def _add_signal(nwbfile: NWBFile, recording: CA1Recording, *, progress: bool) -> None:
-    from pynwb.ecephys import ElectricalSeries
+def samples(recording: Recording, *, blocks: int, progress: bool, compress: bool = False) -> Any:
+    """Give the samples of a recording as data that are made while they are written.
 
-    device = nwbfile.create_device(name="microdrive", description="Simulated tetrodes.")
-    groups = [
-        nwbfile.create_electrode_group(
-            name=f"tetrode{k}", description="Four twisted wires.", location="CA1", device=device
-        )
-        for k in range(recording.tetrodes.n_tetrodes)
-    ]
-    for name, text in {
-        "x": "Anterior-posterior, micrometers.",
-        "y": "Depth below the brain surface, micrometers.",
-        "z": "Medial-lateral, micrometers.",
-    }.items():
-        nwbfile.add_electrode_column(name=name, description=text)
-    for tetrode, (x, y, z) in zip(
-        recording.tetrodes.tetrode, recording.tetrodes.position, strict=True
-    ):
-        nwbfile.add_electrode(
-            x=float(x), y=float(y), z=float(z), location="CA1", group=groups[tetrode]
-        )
-    nwbfile.add_acquisition(
-        ElectricalSeries(
-            name="ElectricalSeries",
-            description="Wide-band voltage against a distant reference.",
-            data=_counts(recording, progress=progress),
-            electrodes=nwbfile.create_electrode_table_region(
-                region=list(range(recording.shape[1])), description="All channels."
-            ),
-            conversion=recording.conversion,
-            starting_time=0.0,
-            rate=recording.rate,
-        )
-    )
-
-
-def _counts(recording: CA1Recording, *, progress: bool) -> Any:
+    Parameters
+    ----------
+    recording : Recording
+    blocks : int
+        Blocks of the recording written at a time; a block is a chunk of the file.
+    progress : bool
+        Whether to show a bar.
+    compress : bool, default False
+    """
+    from hdmf.backends.hdf5 import H5DataIO
     from hdmf.data_utils import GenericDataChunkIterator
 
-    class Counts(GenericDataChunkIterator):
+    class Made(GenericDataChunkIterator):
         """Makes the samples as they are written, so that they never lie in memory at once."""
 
         def _get_data(self, selection: tuple[slice, ...]) -> np.ndarray:
-            return recording.read(selection[0].start, selection[0].stop)[:, selection[1]]
+            made = recording.read(selection[0].start, selection[0].stop)
+            return made[(slice(None), *selection[1:])]
 
-        def _get_maxshape(self) -> tuple[int, int]:
+        def _get_maxshape(self) -> tuple[int, ...]:
             return recording.shape
 
         def _get_dtype(self) -> np.dtype[Any]:
             return recording.dtype
 
-    n, channels = recording.shape
+    n, *rest = recording.shape
     chunk = min(recording.block, n)
-    return Counts(
-        chunk_shape=(chunk, channels),
-        buffer_shape=(min(chunk * BLOCKS_PER_WRITE, n), channels),
+    made = Made(
+        chunk_shape=(chunk, *rest),
+        buffer_shape=(min(chunk * blocks, n), *rest),
         display_progress=progress,
         progress_bar_options={"desc": "recording"},
     )
+    # Bytes of samples that differ by noise compress better when sorted by significance.
+    return H5DataIO(made, compression="gzip", shuffle=True) if compress else made
 
 
-def _add_behavior(nwbfile: NWBFile, recording: CA1Recording) -> None:
-    from pynwb.behavior import CompassDirection, Position, SpatialSeries
+def table(name: str, description: str, columns: Mapping[str, tuple[str, Any]]) -> DynamicTable:
+    """Make a table of named columns.
 
-    seen = recording.behavior
-    position = SpatialSeries(
-        name="position",
-        description="Position of the animal in the box.",
-        data=seen.position,
-        reference_frame="x and y along the walls from one corner of the box",
-        unit="meters",
-        starting_time=0.0,
-        rate=seen.rate,
-    )
-    direction = SpatialSeries(
-        name="head_direction",
-        description="Direction of the head, which leads or trails that of the body.",
-        data=seen.head_direction,
-        reference_frame="counterclockwise from the x axis of the box",
-        unit="radians",
-        starting_time=0.0,
-        rate=seen.rate,
-    )
-    module = nwbfile.create_processing_module(name="behavior", description="Tracked behavior.")
-    module.add(Position(spatial_series=position))
-    module.add(CompassDirection(spatial_series=direction))
-
-
-def _add_cells(truth: ProcessingModule, recording: CA1Recording) -> None:
-    from pynwb.misc import Units
-
-    cells = recording.cells
-    table = Units(
-        name="cells",
-        description="The planted neurons, with every spike they fired.",
-        resolution=1 / recording.rate,
-    )
-    columns: dict[str, tuple[str, np.ndarray]] = {
-        "kind": ("place, head_direction, or interneuron (tuned to nothing).", cells.kind),
-        "group_name": (
-            "The tetrode that hears the cell.",
-            np.array([f"tetrode{k}" for k in cells.tetrode]),
-        ),
-        "amplitude": ("Trough of the spike on each channel, volts, positive.", cells.amplitude),
-        "peak_rate": ("Rate at the best position or direction, or mean rate, Hz.", cells.rate),
-        "field_center": ("Center of the place field, x and y, meters.", cells.center),
-        "field_width": ("Standard deviation of the place field, meters.", cells.width),
-        "preferred_direction": ("Preferred head direction, radians.", cells.direction),
-        "concentration": ("Of the von Mises tuning to head direction.", cells.concentration),
-    }
-    for name, (text, _) in columns.items():
-        table.add_column(name=name, description=text)
-    for i, spikes in enumerate(recording.spikes):
-        table.add_unit(spike_times=spikes, **{n: _plain(v[i]) for n, (_, v) in columns.items()})
-    truth.add(table)
-
-
-def _add_channels(truth: ProcessingModule, nwbfile: NWBFile, recording: CA1Recording) -> None:
-    from hdmf.common import DynamicTable, DynamicTableRegion, VectorData
-
-    rows = DynamicTableRegion(
-        name="electrode",
-        description="The channel.",
-        data=list(range(recording.shape[1])),
-        table=nwbfile.electrodes,
-    )
-    known = VectorData(
-        name="informative",
-        description="False where the channel records only noise of its own.",
-        data=recording.tetrodes.informative,
-    )
-    gain = VectorData(
-        name="gain",
-        description="Ratio at which the channel picks up theta, gamma, ripples and background.",
-        data=recording.tetrodes.gain,
-    )
-    truth.add(
-        DynamicTable(
-            name="channels", description="What each channel hears.", columns=[rows, known, gain]
-        )
-    )
-
-
-def _add_parameters(truth: ProcessingModule, recording: CA1Recording) -> None:
-    from hdmf.common import DynamicTable
-    from pynwb import TimeSeries
-
-    bands = DynamicTable(name="bands", description="Frequencies that carry each variable.")
-    bands.add_column(name="variable", description="What can be decoded.")
-    bands.add_column(name="low", description="Lower edge, Hz.")
-    bands.add_column(name="high", description="Upper edge, Hz.")
-    bands.add_column(name="source", description="What carries it.")
-    for variable, rows in recording.bands.items():
-        for low, high, source in rows:
-            bands.add_row(variable=variable, low=low, high=high, source=source)
-    parameters = DynamicTable(name="parameters", description="Sizes of the planted effects.")
-    parameters.add_column(name="parameter", description="Which effect.")
-    parameters.add_column(name="value", description="Its size.")
-    parameters.add_column(name="unit", description="The unit of its size.")
-    for name, value, unit in _PARAMETERS:
-        parameters.add_row(parameter=name, value=float(value), unit=unit)
-    speed = TimeSeries(
-        name="speed",
-        description="Running speed without tracking error.",
-        data=recording.behavior.speed,
-        unit="meters/second",
-        starting_time=0.0,
-        rate=recording.behavior.rate,
-    )
-    for part in (bands, parameters, speed):
-        truth.add(part)
-    # An empty table is an error to nwbinspector: a short session may have no ripple.
-    if len(recording.field_potential.ripples):
-        truth.add(_ripples(recording))
-
-
-def _ripples(recording: CA1Recording) -> DynamicTable:
+    Parameters
+    ----------
+    name, description : str
+    columns : mapping of str to (str, values)
+        What each column means, and its values, one for each row.
+    """
     from hdmf.common import DynamicTable, VectorData
 
-    times = VectorData(
-        name="time",
-        description="Middle of the ripple, seconds.",
-        data=recording.field_potential.ripples,
+    return DynamicTable(
+        name=name,
+        description=description,
+        columns=[
+            VectorData(name=column, description=text, data=values)
+            for column, (text, values) in columns.items()
+        ],
     )
-    return DynamicTable(name="ripples", description="Sharp-wave ripples.", columns=[times])
 
 
-_PARAMETERS = [
-    ("theta_frequency", lfp.THETA_FREQUENCY, "Hz"),
-    ("theta_frequency_per_speed", lfp.THETA_FREQUENCY_PER_SPEED, "Hz/(m/s)"),
-    ("theta_frequency_jitter", lfp.THETA_FREQUENCY_JITTER, "Hz"),
-    ("theta_amplitude", lfp.THETA_AMPLITUDE, "V"),
-    ("theta_log_amplitude_per_speed", lfp.THETA_LOG_AMPLITUDE_PER_SPEED, "1/(m/s)"),
-    ("theta_log_amplitude_jitter", lfp.THETA_LOG_AMPLITUDE_JITTER, "1"),
-    ("gamma_amplitude", lfp.GAMMA_AMPLITUDE, "V"),
-    ("gamma_log_amplitude_per_speed", lfp.GAMMA_LOG_AMPLITUDE_PER_SPEED, "1/(m/s)"),
-    ("ripple_amplitude", lfp.RIPPLE_AMPLITUDE, "V"),
-    ("background_exponent", lfp.BACKGROUND_EXPONENT, "1"),
-    ("background_shared", lfp.BACKGROUND_SHARED, "V"),
-    ("background_tetrode", lfp.BACKGROUND_TETRODE, "V"),
-    ("background_private", lfp.BACKGROUND_PRIVATE, "V"),
-    ("white_noise", WHITE_NOISE, "V/Hz^0.5"),
-]
+def add_sizes(
+    truth: ProcessingModule, bands: Bands, parameters: Iterable[tuple[str, float, str]]
+) -> None:
+    """Add to the truth which frequencies carry what, and how large the effects are.
 
-
-def _plain(value: Any) -> Any:
-    """Take a cell's value out of its column as what hdmf tables accept."""
-    return value if isinstance(value, np.ndarray) else value.item()
+    Parameters
+    ----------
+    truth : ProcessingModule
+    bands : mapping
+        Of each variable to ``(low, high, source)``, Hz; an empty one makes no table.
+    parameters : iterable of (name, value, unit)
+    """
+    rows = [(variable, *row) for variable, listed in bands.items() for row in listed]
+    if rows:
+        variable, low, high, source = zip(*rows, strict=True)
+        truth.add(
+            table(
+                "bands",
+                "Frequencies that carry each variable.",
+                {
+                    "variable": ("What can be decoded.", list(variable)),
+                    "low": ("Lower edge, Hz.", list(low)),
+                    "high": ("Upper edge, Hz.", list(high)),
+                    "source": ("What carries it.", list(source)),
+                },
+            )
+        )
+    name, value, unit = zip(*parameters, strict=True)
+    truth.add(
+        table(
+            "parameters",
+            "Sizes of the planted effects.",
+            {
+                "parameter": ("Which effect.", list(name)),
+                "value": ("Its size.", [float(v) for v in value]),
+                "unit": ("The unit of its size.", list(unit)),
+            },
+        )
+    )

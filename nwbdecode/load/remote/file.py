@@ -209,12 +209,11 @@ class RemoteReader(StoredRows):
 
     def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
         """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
-        return self._read(
-            start,
-            stop,
-            _spans(columns),
-            lambda data, low, high: read_rows(data, low, high, columns),
-        )
+
+        def take(data: h5py.Dataset, low: int, high: int) -> np.ndarray:
+            return read_rows(data, low, high, columns)
+
+        return self._read(start, stop, _spans(columns), take)
 
     def read_box(self, start: int, stop: int, box: tuple[slice, ...]) -> np.ndarray:
         """Read a box of pixels of frames ``[start, stop)``, shape (time, x, y[, z])."""

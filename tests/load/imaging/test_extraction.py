@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nwbdecode import load
 from nwbdecode.load import Signal
-from nwbdecode.load.hdf5 import HDF5Reader, release
+from nwbdecode.load.hdf5 import HDF5Reader, LocalFile
 from nwbdecode.load.imaging import extraction
 from tests.load import recordings
 from tests.load.imaging import movies
@@ -145,7 +145,7 @@ def test_a_changed_movie_or_other_regions_have_their_own_traces(
     before = taken(path).read(0, 20).to_numpy()
     taken(path, regions="grid", grid=(2, 2)).read(0, 20)
     assert len(list((cache / "traces").iterdir())) == 2
-    release(str(path))
+    LocalFile.at(path).release()
     with h5py.File(path, "r+") as file:
         file["acquisition/Movie/data"][:20] += 7
     stamp = os.stat(path).st_mtime_ns + 1

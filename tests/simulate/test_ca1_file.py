@@ -1,4 +1,4 @@
-"""What the file of a simulated recording holds."""
+"""What the file of a simulated CA1 recording holds."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.simulate import CA1Recording, simulate_ca1, write_ca1
+from tests.simulate.files import inspected
 
 OPTIONS: dict[str, Any] = {
     "duration": 20.7,
@@ -77,16 +78,6 @@ def test_the_file_states_what_was_planted(nwbfile: pynwb.NWBFile, recording: CA1
     bands = truth["bands"].to_dataframe()
     assert set(bands["variable"]) == {"position", "head_direction", "speed"}
     np.testing.assert_array_equal(truth["speed"].data[:], recording.behavior.speed)
-
-
-def inspected(path: Path) -> list[str]:
-    from nwbinspector import Importance, inspect_nwbfile
-
-    return [
-        f"{message.check_function_name}: {message.message}"
-        for message in inspect_nwbfile(nwbfile_path=str(path))
-        if message.importance.value > Importance.BEST_PRACTICE_SUGGESTION.value
-    ]
 
 
 def test_the_file_is_valid_and_meets_best_practices(path: Path) -> None:
