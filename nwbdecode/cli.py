@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 _TARGET = """\b
-TARGET is [NAME=]PATH[,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]
+TARGET is [NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]
   behavior/Position/led1                   the series as it is
   run=behavior/Position/led1:speed         speed of a position, named run
   led1:speed(median=0.3,gaussian=0.2)      with its own smoothing, in seconds
   led1,led2:head_direction                 angle between two LEDs, front first
   stimulus/tone@categorical                classes rather than numbers
+  led1[x]                                  one column of a series
+  trials/choice                            a column, over each trial
+  trials/choice:window(start=0,stop=0.5)   over a window after each trial's start
+  events/licks:near(start=0,stop=0.2)      near an event, or away from all
 A path may be cut to an end that is unique in the file."""
 
 
@@ -106,8 +110,16 @@ def _writing(command: Command) -> Command:
     return output(overwrite(command))
 
 
+def _from_network(command: Command) -> Command:
+    """Give a command ``--download``."""
+    return click.option(
+        "--download", is_flag=True,
+        help="Fetch a remote recording whole instead of streaming what is read.",
+    )(command)  # fmt: skip
+
+
 def _selecting(command: Command) -> Command:
-    """Give a command ``--signal``, ``--channels`` and ``--time``."""
+    """Give a command ``--signal``, ``--channels``, ``--time`` and the choice of epochs."""
     signal = click.option(
         "--signal", help="Path of the signal in the file, such as processing/ecephys/LFP/LFP."
     )
@@ -119,24 +131,50 @@ def _selecting(command: Command) -> Command:
         "--time", type=_Span(), metavar="A:B",
         help="Seconds on the session's clock; either end may be left out.",
     )  # fmt: skip
-    return signal(channels(time(command)))
+    only = click.option(
+        "--only", multiple=True, metavar="EPOCHS",
+        help="Decode these times alone: a table of intervals such as trials, or rows of it such "
+        "as \"epochs[label == 'run']\". May be given several times.",
+    )  # fmt: skip
+    exclude = click.option(
+        "--exclude",
+        multiple=True,
+        metavar="EPOCHS",
+        help="Let nothing read these times. The file's invalid_times always are among them.",
+    )
+    invalid = click.option(
+        "--keep-invalid", is_flag=True, help="Keep what the file marks as invalid_times."
+    )
+    return signal(channels(time(only(exclude(invalid(command))))))
 
 
 @cli.command()
 @click.argument("source", type=click.Path())
 @click.option("--full", is_flag=True, help="Read every clock and value rather than probe them.")
+@_from_network
 @_common
-def inspect(source: str, full: bool, as_json: bool) -> None:
+def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
     """List what SOURCE holds: signals to decode from, targets to decode.
+
+    SOURCE is a path or an address; of a dandiset, its NWB files are listed.
 
     \b
     nwbdecode inspect session.nwb
     nwbdecode inspect session.nwb --json | jq -r '.signals[].path'
+    nwbdecode inspect DANDI:000552
+    nwbdecode inspect 'DANDI:000552/sub-*/*.nwb'
+    nwbdecode inspect DANDI:000552@draft/sub-x/sub-x_ses-1.nwb
     """
     from nwbdecode.load import open as open_source
-    from nwbdecode.load.display import as_text
+    from nwbdecode.load.display import as_text, listed_assets
+    from nwbdecode.load.location import assets, is_several
 
-    with open_source(source) as opened:
+    if is_several(source):
+        there = assets(source)
+        facts = [asset.facts() for asset in there]
+        click.echo(_json({"assets": facts}) if as_json else listed_assets(there))
+        return
+    with open_source(source, download=download) as opened:
         found = opened.catalog(full=full)
     click.echo(_json(found) if as_json else as_text(found))
 
@@ -146,11 +184,21 @@ _SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("--lowest-frequency", "features.lowest",
      {"type": float, "help": "Lowest band, Hz [2]. Higher bands need less data."}),
     ("--highest-frequency", "features.highest",
-     {"type": float, "help": "Highest band, Hz [40 % of the rate, at most 15000]."}),
+     {"type": float,
+      "help": "Highest band, Hz [40 % of the rate, at most 15000; ECoG: at most 200]."}),
     ("--bands", "features.n_bands", {"type": int, "help": "Number of log-spaced bands [26]."}),
     ("--reference", "features.reference",
-     {"type": click.Choice(["none", "average"]),
-      "help": "Subtract each electrode group's average, or not [none]."}),
+     {"type": click.Choice(["none", "average", "median", "bipolar"]),
+      "help": "What each electrode is referenced to in its group [none; ECoG: average]."}),
+    ("--reference-by", "features.reference_by",
+     {"metavar": "COLUMN",
+      "help": "Column of the channel table that groups electrodes, or all [their group]."}),
+    ("--notch", "features.notch",
+     {"type": float, "metavar": "HZ",
+      "help": "Remove line noise, 50 or 60 Hz, and its harmonics [not]."}),
+    ("--remainder/--no-remainder", "features.remainder",
+     {"default": None,
+      "help": "Keep the slow signal below the bands, or not [not; ECoG: keep]."}),
     ("--causal", "features.causal",
      {"is_flag": True, "default": None,
       "help": "Read nothing after the decoded bin: causal bands and --decode-at end."}),
@@ -183,6 +231,7 @@ def _settings(command: Command) -> Command:
     help="What to decode, as below; may be given several times.",
 )  # fmt: skip
 @_selecting
+@_from_network
 @_writing
 @_settings
 @click.option("--no-importance", is_flag=True, help="Skip importance; it can be added later.")
@@ -190,8 +239,9 @@ def _settings(command: Command) -> Command:
 @_common
 def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
-    time: tuple[float | None, float | None] | None, output: str, overwrite: bool,
-    no_importance: bool, config: str | None, as_json: bool, **given: Any,
+    time: tuple[float | None, float | None] | None, only: tuple[str, ...],
+    exclude: tuple[str, ...], keep_invalid: bool, output: str, overwrite: bool,
+    no_importance: bool, config: str | None, download: bool, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Decode targets from a signal of SOURCE, cross-validated, into a new NWB file.
 
@@ -201,28 +251,39 @@ def fit(
     nwbdecode fit session.nwb --target position --channels "location == 'CA1'" \\
       --time 0:1200 --bin 0.1 --window 32 -o decoded.nwb
     nwbdecode fit session.nwb --target tone@categorical --config settings.toml -o decoded.nwb
+    nwbdecode fit session.nwb --target trials/choice --only trials \\
+      --exclude "epochs[label == 'stimulation']" -o decoded.nwb
 
-    Options win over the settings file, whose sections are [signal], [features],
+    Options win over the settings file, whose sections are [signal], [features], [epochs],
     [decoder] and [evaluation].
     """
     from nwbdecode import pipeline
     from nwbdecode.config import FitConfig
     from nwbdecode.load import open as open_source
+    from nwbdecode.load.epochs import notes_of
+    from nwbdecode.load.targets import announced
 
     changes = {k.replace("__", "."): v for k, v in given.items() if v is not None}
     if changes.get("features.causal"):
         changes["decoder.decode_at"] = "end"
     if no_importance:
         changes["evaluation.importance"] = []
+    if keep_invalid:
+        changes["epochs.keep_invalid"] = True
+    changes |= {f"epochs.{k}": list(v) for k, v in (("only", only), ("exclude", exclude)) if v}
     settings = FitConfig.of(config).changed(changes)
-    with open_source(source) as opened:
+    pipeline.check_output(output, overwrite=overwrite)
+    with open_source(source, download=download) as opened:
         taken = opened.signal(
             signal, channels=channels, time=time, **settings.signal.model_dump(),
-            cache=settings.cache,
+            **settings.epochs.model_dump(), cache=settings.cache,
         )  # fmt: skip
+        read = opened.targets(list(targets))
+        for line in (*map(announced, read.values()), *notes_of(taken)):
+            click.echo(line, err=True)
         _announce(pipeline.estimate(taken, settings))
         result = pipeline.fit(
-            opened, taken.path, list(targets), output,
+            opened, taken.path, read, output,
             config=settings, channels=channels, time=time, overwrite=overwrite,
         )  # fmt: skip
     _tell(result, {"output": output}, as_json=as_json)
@@ -237,10 +298,13 @@ def fit(
     help="Which decoders: the ones that may be scored, the refitted one, or the folds' mean.",
 )  # fmt: skip
 @_selecting
+@_from_network
 @_common
 def predict(
     decoded: str, source: str, output: str, overwrite: bool, use: Any, signal: str | None,
-    channels: str | None, time: tuple[float | None, float | None] | None, as_json: bool,
+    channels: str | None, time: tuple[float | None, float | None] | None,
+    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, download: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Decode SOURCE with the decoders in DECODED, a file that fit wrote.
 
@@ -251,9 +315,11 @@ def predict(
     nwbdecode predict monday_decoded.nwb tuesday.nwb -o tuesday_decoded.nwb
     """
     from nwbdecode import pipeline
+    from nwbdecode.load import open as open_source
 
     result = pipeline.predict(
-        decoded, source, output, use=use, signal=signal, channels=channels, time=time,
+        decoded, open_source(source, download=download), output, use=use, signal=signal,
+        channels=channels, time=time, only=only, exclude=exclude, keep_invalid=keep_invalid,
         overwrite=overwrite,
     )  # fmt: skip
     said = result.recipe["prediction"]
@@ -376,13 +442,34 @@ def _announce(expected: dict[str, Any]) -> None:
     seconds = expected["seconds"]
     about = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
     heading = f"{expected['signal']}: " if "signal" in expected else ""
+    network = expected.get("stream")
+    if network:
+        click.echo(
+            f"streams about {network['bytes'] / 1e6:.1f} MB from {network['host']}, in about "
+            f"{max(network['seconds'], 1):.0f} s ({network['held'] / 1e6:.1f} MB of the file are "
+            f"held), and keeps them in {network['cache']} (at most "
+            f"{network['most_bytes'] / 1e9:.1f} GB; --time and --channels ask for less)",
+            err=True,
+        )
     click.echo(
         f"{heading}reads {expected['bytes_read'] / 1e6:.1f} MB: {expected['channels']} channels, "
         f"{expected['bands']} bands, {expected['bins']} bins\n"
         f"keeps {expected['bytes_stored'] / 1e6:.1f} MB of features in {expected['cache']}\n"
-        f"takes about {about} (an estimate; it can be off by a factor of three)",
+        f"takes about {about} (an estimate; it can be off by a factor of three)\n"
+        f"{_by_modality(expected['by_modality'])}",
         err=True,
     )
+
+
+def _by_modality(decided: dict[str, Any]) -> str:
+    """Say which settings the kind of signal decided."""
+    settings = decided["settings"]
+    words = {True: "on", False: "off"}
+    told = [
+        f"{name} {words[value] if isinstance(value, bool) else value}"
+        for name, value in settings.items()
+    ]
+    return f"taken as {decided['modality']}; its defaults: {', '.join(told) or 'none needed'}"
 
 
 def _tell(result: Decoding, facts: dict[str, Any], *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -47,15 +48,17 @@ class SignalConfig(_Section):
 
 
 class FeatureConfig(_Section):
-    """Settings of `nwbdecode.wavelet_power`; None leaves the choice to it."""
+    """Settings of `nwbdecode.wavelet_power`; None leaves the choice to the modality."""
 
     bin: PositiveFloat | None = None
     lowest: PositiveFloat | None = None
     highest: PositiveFloat | None = None
     n_bands: PositiveInt = 26
     frequencies: Annotated[list[PositiveFloat], Field(min_length=1)] | None = None
-    reference: Literal["none", "average"] = "none"
-    remainder: bool = False
+    reference: Literal["none", "average", "median", "bipolar"] | None = None
+    reference_by: str | None = None
+    notch: PositiveFloat | None = None
+    remainder: bool | None = None
     causal: bool = False
 
 
@@ -73,6 +76,14 @@ class DecoderConfig(_Section):
     patience: NonNegativeInt = 4
     validation: _Share = 0.15
     device: str = "auto"
+
+
+class EpochConfig(_Section):
+    """Which times take part, as for `Source.signal`."""
+
+    only: list[str] = []
+    exclude: list[str] = []
+    keep_invalid: bool = False
 
 
 class EvaluationConfig(_Section):
@@ -96,9 +107,11 @@ class FitConfig(_Section):
         Of imaging: ``regions``, ``grid``, ``neuropil``, ``dff``, ``baseline_window`` (s), ...
     features : FeatureConfig
         ``bin`` (s), ``lowest``, ``highest`` and ``frequencies`` (Hz), ``n_bands``,
-        ``reference``, ``remainder``, ``causal``.
+        ``reference``, ``reference_by``, ``notch`` (Hz), ``remainder``, ``causal``.
     decoder : DecoderConfig
         ``architecture``, ``window`` (bins), ``decode_at``, ``device``, ...
+    epochs : EpochConfig
+        ``only``, ``exclude`` (tables of intervals, or rows of them) and ``keep_invalid``.
     evaluation : EvaluationConfig
         ``folds``, ``gap`` (s), ``shifts``, ``importance``, ``repeats``, ...
     seed : int, default 0
@@ -118,6 +131,7 @@ class FitConfig(_Section):
 
     signal: SignalConfig = SignalConfig()
     features: FeatureConfig = FeatureConfig()
+    epochs: EpochConfig = EpochConfig()
     decoder: DecoderConfig = DecoderConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     seed: NonNegativeInt = 0
@@ -212,7 +226,7 @@ def _expected(fault: ErrorDetails) -> str:
     words = message[0].lower() + message[1:]
     given, choices = fault["input"], str(fault.get("ctx", {}).get("expected", ""))
     if fault["type"] == "literal_error" and isinstance(given, str) and " or " in choices:
-        near = get_close_matches(given, choices.replace("'", "").split(" or "), n=1)
+        near = get_close_matches(given, re.findall("'(.*?)'", choices), n=1)
         words += f" (did you mean {near[0]!r}?)" if near else ""
     return words
 

@@ -36,12 +36,14 @@ _EARLY_STOP = 0.7
 def fit(
     source: AnySource,
     signal: str | None = None,
-    targets: Asked | None = None,
+    targets: Asked | Mapping[str, xr.DataArray] | None = None,
     output: str | os.PathLike[str] | None = None,
     *,
     config: AnyConfig = None,
     channels: Any = None,
     time: Span | None = None,
+    only: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Decoding:
@@ -53,12 +55,13 @@ def fit(
     signal : str, optional
         Path of the signal in the file; may be left out if there is only one.
     targets : str, list of str, or dict of name to str
-        As for `Source.targets`, such as ``"behavior/Position/led1:speed"``.
+        As for `Source.targets`, such as ``"behavior/Position/led1:speed"``; or what
+        it gave.
     output : path, optional
         NWB file to write; nothing is written by default.
     config : FitConfig, mapping, or path of a TOML or JSON file, optional
-    channels, time
-        As for `Source.signal`.
+    channels, time, only, exclude
+        As for `Source.signal`; `only` and `exclude` win over the settings' section ``epochs``.
     overwrite : bool, default False
         Replace `output` if it is there.
     progress : bool, default True
@@ -83,16 +86,21 @@ def fit(
     from nwbdecode.features import align
     from nwbdecode.load import open as open_source
 
-    settings = FitConfig.of(config)
+    settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
     check_output(output, overwrite=overwrite)
     opened = open_source(source)
     taken = opened.signal(
-        signal, channels=channels, time=time, **settings.signal.model_dump(), cache=settings.cache
+        signal,
+        channels=channels,
+        time=time,
+        **settings.signal.model_dump(),
+        **settings.epochs.model_dump(),
+        cache=settings.cache,
     )
     if not targets:
         there = [entry["path"] for entry in opened.catalog()["targets"]]
         raise NWBDecodeError(f"no target was given; name at least one. {suggest('', there)}")
-    read = opened.targets(targets)
+    read = _read_targets(opened, targets)
     power = _features(taken, settings, progress=progress)
     decoding = _cross_validated(settings, power, align(read, power), progress=progress)
     span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
@@ -125,6 +133,9 @@ def predict(
     signal: str | None = None,
     channels: Any = None,
     time: Span | None = None,
+    only: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
+    keep_invalid: bool = False,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Decoding:
@@ -148,9 +159,10 @@ def predict(
         carry no score.
     signal : str, optional
         Path of the signal in `source`, if it differs from the one trained on.
-    channels, time
+    channels, time, only, exclude, keep_invalid
         As for `Source.signal`; by default the channels trained on and, for
-        another recording, all of it.
+        another recording, all of it but its invalid times. What training kept or
+        excluded is not looked for in another recording: name it again.
     overwrite : bool, default False
     progress : bool, default True
 
@@ -179,7 +191,8 @@ def predict(
         raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
     check_output(output, overwrite=overwrite)
     result = _with_decoders(decoded)
-    chosen = prediction.Choice(signal, channels, time)
+    kept, left_out = ([v] if isinstance(v, str) else list(v or []) for v in (only, exclude))
+    chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid)
     opened = open_source(source)
     made = prediction.decode(result, opened, chosen, use=use, progress=progress)
     _write(made, output, overwrite=overwrite)
@@ -251,8 +264,13 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
     -------
     dict
         ``bytes_read`` (from the source, before decompression), ``bytes_stored``
-        (features), ``cache`` (their folder), ``bins``, ``bands``, ``channels``
-        and ``seconds``: a rule of thumb that may be wrong by a factor of three.
+        (features), ``cache`` (their folder), ``bins``, ``bands``, ``channels``,
+        ``by_modality`` (the signal's ``modality`` and the ``settings`` it decides) and
+        ``seconds``: a rule of thumb that may be wrong by a factor of three.
+        Of a streamed recording also ``stream``: ``bytes`` over the network
+        (compressed, as stored), ``held`` (bytes of the file that are in the
+        cache already), ``seconds``, ``cache`` (folder), ``most_bytes`` (its
+        limit) and ``host``.
 
     Examples
     --------
@@ -263,20 +281,13 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
     """
     from nwbdecode.config import FitConfig
     from nwbdecode.features.bins import make_bins
-    from nwbdecode.features.power import SLOWEST_FOR_WAVELETS
+    from nwbdecode.features.recipe import make_recipe
 
     settings = FitConfig.of(config)
-    asked = settings.features
-    bins = len(make_bins(signal, asked.bin))
-    if signal.rate < SLOWEST_FOR_WAVELETS and not (
-        asked.lowest or asked.highest or asked.frequencies
-    ):
-        bands = 1
-    elif asked.frequencies:
-        bands = len(asked.frequencies)
-    else:
-        bands = asked.n_bands
-    rows = bands + asked.remainder
+    recipe = make_recipe(signal, **settings.features.model_dump())
+    bins, bands = len(make_bins(signal, recipe["bin"])), len(recipe["frequencies"])
+    rows = bands + recipe.get("remainder", False)
+    network = _streamed(signal)
     return {
         "bytes_read": int(signal.nbytes),
         "bytes_stored": int(4 * bins * rows * signal.n_channels),
@@ -284,8 +295,24 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
         "bins": bins,
         "bands": bands,
         "channels": signal.n_channels,
+        "by_modality": recipe["by_modality"],
         "seconds": round(_seconds(settings, signal, bins, rows), 1),
+        **({"stream": network} if network else {}),
     }
+
+
+def _streamed(signal: Signal) -> dict[str, Any] | None:
+    """What reading the signal asks of the network, None where it is at hand."""
+    expected = getattr(signal.reader, "expected", None)
+    if expected is None:
+        return None
+    parts = [expected(part.start, part.stop, signal.columns) for part in signal.segments]
+    first = parts[0]
+    # Chunks that two segments share are counted once at most.
+    needed = min(sum(part["bytes"] for part in parts), first.pop("stored"))
+    # What is held may be other parts of the file: the wait is then longer.
+    seconds = max(0, needed - first["held"]) / first.pop("speed")
+    return first | {"bytes": needed, "seconds": round(seconds, 1)}
 
 
 def _seconds(settings: FitConfig, signal: Signal, bins: int, rows: int) -> float:
@@ -301,6 +328,24 @@ def _seconds(settings: FitConfig, signal: Signal, bins: int, rows: int) -> float
     counts = {"frequency": rows, "channel": signal.n_channels}
     perturbed = evaluation.repeats * sum(counts[axis] for axis in evaluation.importance)
     return float(features + training + perturbed * bins * _PER_PERTURBED_BIN)
+
+
+def with_epochs(
+    settings: FitConfig,
+    *,
+    only: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
+) -> FitConfig:
+    """Give settings in which the times asked for stand in place of the file's."""
+    asked = {"epochs.only": only, "epochs.exclude": exclude}
+    given = {k: [v] if isinstance(v, str) else list(v) for k, v in asked.items() if v is not None}
+    return settings.changed(given) if given else settings
+
+
+def _read_targets(opened: Source, targets: Any) -> Mapping[str, xr.DataArray]:
+    if isinstance(targets, Mapping) and all(hasattr(t, "dims") for t in targets.values()):
+        return targets
+    return opened.targets(targets)
 
 
 def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.DataArray:

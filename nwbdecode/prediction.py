@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,23 @@ class Choice:
     signal: str | None = None
     channels: Any = None
     time: tuple[float | None, float | None] | None = None
+    only: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    keep_invalid: bool = False
+
+    @property
+    def epochs(self) -> dict[str, Any]:
+        """As `Source.signal` takes them."""
+        return {
+            "only": self.only or None,
+            "exclude": self.exclude or None,
+            "keep_invalid": self.keep_invalid,
+        }
+
+    @property
+    def of_time(self) -> bool:
+        """Whether part of the recording's time was chosen."""
+        return self.time is not None or bool(self.only or self.exclude)
 
 
 def decode(
@@ -45,7 +63,7 @@ def decode(
     Decoding
     """
     seen = _is_same_session(result.source, source.facts)
-    if seen and _meets_training(result, choice):
+    if seen and _meets_training(result, source, choice):
         if use == "auto":
             return _out_of_fold(result, source, choice, progress=progress)
         power = trained_features(result, source, progress=progress)
@@ -64,16 +82,19 @@ def trained_source(result: Decoding, source: Any = None) -> Source:
     Raises
     ------
     NWBDecodeError
-        If it is not where the result says, or `source` is another one.
+        If it is not where the result says, on disk or on the network, or
+        `source` is another one.
     """
     import os
 
     from nwbdecode.load import open as open_source
 
     if source is None:
-        source = result.source.get("path")
+        source, url = result.source.get("path"), result.source.get("url")
         if not source or not os.path.exists(source):
             told = f"at {source!r}, where the result says it was" if source else "in any file"
+            source = url
+        if not source:
             raise NWBDecodeError(
                 f"the decoded recording is not {told}; name it with `source` (--source)"
             )
@@ -91,7 +112,15 @@ def trained_features(result: Decoding, source: Source, *, progress: bool) -> xr.
     from nwbdecode.features import from_recipe
 
     place = result.source["signal"]
-    signal = source.signal(place["path"], channels=place.get("channels"), **_signal_options(result))
+    told = place.get("epochs", {})
+    epochs: dict[str, Any] = {name: told.get(name) or None for name in ("only", "exclude")}
+    signal = source.signal(
+        place["path"],
+        channels=place.get("channels"),
+        keep_invalid=bool(told.get("keep_invalid", False)),
+        **epochs,
+        **_signal_options(result),
+    )
     signal = signal.select(time=_trained_time(result, signal))
     return from_recipe(signal, dict(result.recipe["features"]), progress=progress)
 
@@ -105,7 +134,7 @@ def _signal_options(result: Decoding) -> dict[str, Any]:
 
 def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float | None] | None:
     """Time selected from the source in training, to the sample."""
-    told = result.recipe.get("signal", {}).get("time")
+    told = result.recipe.get("signal", {}).get("time") or result.source["signal"].get("time")
     if told:
         return told[0], told[1]
     # Bins end up to one bin before the signal does: only a wider distance was a selection.
@@ -130,28 +159,34 @@ def _clock(facts: Any) -> Any:
     return facts.get("session_start_time")
 
 
-def _meets_training(result: Decoding, choice: Choice) -> bool:
-    """Whether the time chosen comes near enough to training to share a sample with it."""
-    if choice.time is None:
+def _meets_training(result: Decoding, source: Source, choice: Choice) -> bool:
+    """Whether the times chosen come near enough to training to share a sample with it."""
+    if not choice.of_time:
         return True
-    place, gap = result.source["signal"], float(result.folds["gap"].max())
-    low = -np.inf if choice.time[0] is None else choice.time[0]
-    high = np.inf if choice.time[1] is None else choice.time[1]
-    return bool(low < place["stop"] + gap and high > place["start"] - gap)
+    from nwbdecode.features.bins import make_bins
+
+    path = choice.signal or result.source["signal"]["path"]
+    signal = source.signal(path, time=choice.time, **choice.epochs)
+    width = float(result.recipe["features"]["bin"])
+    center, trained = make_bins(signal, width).center, result.time
+    after = np.searchsorted(trained, center).clip(max=len(trained) - 1)
+    beside = np.stack([trained[np.maximum(after - 1, 0)], trained[after]])
+    nearest = float(np.abs(beside - center).min())
+    return nearest - width < float(result.folds["gap"].max()) - 1e-9
 
 
 def _out_of_fold(result: Decoding, source: Source, choice: Choice, *, progress: bool) -> Decoding:
     from nwbdecode.evaluate import predict_out_of_fold
 
     place = result.source["signal"]
-    if choice.time is not None or choice.channels is not None:
+    if choice.of_time or choice.channels is not None:
         gap = float(result.folds["gap"].max())
         # Half a sample before zero shall not read as minus zero.
         span = " to ".join(f"{round(place[end], 1) + 0.0:g}" for end in ("start", "stop")) + " s"
         raise NWBDecodeError(
-            f"the decoders were trained on {span} of this recording. Leave out `time` and "
-            "`channels` for its out-of-fold "
-            f"predictions, or choose a time at least {gap:.1f} s away from it"
+            f"the decoders were trained on {span} of this recording. Leave out `time`, `only`, "
+            "`exclude` and `channels` for its out-of-fold "
+            f"predictions, or choose times at least {gap:.1f} s away from it"
         )
     if choice.signal is not None:
         asked = source.signal(choice.signal).path
@@ -195,13 +230,14 @@ def _new_features(
     from nwbdecode.features import from_recipe
 
     trained = result.channels["channel"].to_numpy().tolist()
-    path = choice.signal or result.source.get("signal", {}).get("path")
-    signal = source.signal(
-        path, channels=choice.channels, time=choice.time, **_signal_options(result)
-    )
-    ids = set(signal.channels.index)
-    if choice.channels is None and signal.n_channels != len(trained) and ids >= set(trained):
-        signal = signal.select(channels=trained)
+    place = result.source.get("signal", {})
+    path = choice.signal or place.get("path")
+    how = {"time": choice.time, **choice.epochs, **_signal_options(result)}
+    signal = source.signal(path, channels=choice.channels, **how)
+    # Of bipolar pairs, those that were read are the electrodes.
+    read, ids = place.get("channels", trained), set(signal.channels.index)
+    if choice.channels is None and signal.n_channels != len(read) and ids >= set(read):
+        signal = source.signal(path, channels=read, **how)
     power = from_recipe(signal, dict(result.recipe["features"]), progress=progress)
     if power.sizes["channel"] != len(trained):
         raise NWBDecodeError(

@@ -161,8 +161,8 @@ def test_the_shell_takes_the_same_options(movie: Path, decoded: Path, tmp_path: 
     ("options", "channels"), [("--regions grid --grid 3x5", 15), ("--regions grid --block 12", 6)]
 )
 def test_the_shell_lays_a_grid(movie: Path, tmp_path: Path, options: str, channels: int) -> None:
-    # It says what it will read before it finds that there is no such target.
-    asked = f"--signal {MOVIE} --target none -o {tmp_path / 'out.nwb'} {options}"
+    # It says what it will read before it finds that nothing fills so many folds.
+    asked = f"--signal {MOVIE} --target {TONE} -o {tmp_path / 'out.nwb'} --folds 100000 {options}"
     done = _shell(movie, tmp_path, *asked.split())
     assert done.exit_code == 1
     assert f"reads 1.7 MB: {channels} channels" in done.output

@@ -164,7 +164,8 @@ class Decoder(BaseEstimator):
             )
         gap = purge_seconds(power, targets, self.window_)
         edges = _edges(power)
-        split = inner_blocks(allowed, usable, *edges, gap, self.validation)
+        trial = targets["trial"].to_numpy() if "trial" in targets.coords else None
+        split = inner_blocks(allowed, usable, *edges, gap, self.validation, trial)
         self.frequencies_ = [float(f) for f in power["frequency"].to_numpy()]
         self.channels_ = power["channel"].to_numpy().tolist()
         if split is None:

@@ -141,12 +141,12 @@ class LinearPath(nn.Module):
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Map (batch, time, feature) to (batch, time - window + 1, width) for each target."""
         count = x.shape[1] - self.window + 1
-        out = self.bias
+        out: torch.Tensor = self.bias
         for (low, high), weight in zip(self.lags, self.weight, strict=True):
             # Projecting first leaves a handful of columns to average.
             part = nn.functional.linear(x[:, low : high + count - 1], weight).transpose(1, 2)
             out = out + nn.functional.avg_pool1d(part, high - low, stride=1).transpose(1, 2)
-        parts = out.split(self.widths, dim=-1)
+        parts = torch.split(out, self.widths, dim=-1)
         return [
             part.clamp(self._LEAST).log() if classes else part
             for part, classes in zip(parts, self.classes, strict=True)

@@ -25,7 +25,8 @@ class Scaling:
     """Scaling of each (frequency, channel), fitted on training bins.
 
     "log" takes log power over a floor, then subtracts the mean and divides by
-    the standard deviation; the signed row at frequency 0 skips the logarithm.
+    the standard deviation; the row at frequency 0, and any that was negative in
+    training, skips the logarithm.
     "linear" subtracts the median and divides by the median absolute deviation,
     as Frey et al. (2021) do.
 
@@ -52,7 +53,8 @@ class Scaling:
         sample = np.asarray(values[where], dtype=np.float64)
         # Powers of volts lie near 1e-12: bands are compared with their own median alone.
         median = np.median(sample, axis=0)
-        signed = frequency <= 0
+        # Power that others computed may be in decibels or z scores: no logarithm of those.
+        signed = (frequency <= 0) | (sample < 0).any(axis=(0, 2))
         floor = np.where(median > 0, _FLOOR * median, 1.0)
         if kind == "linear":
             center = median

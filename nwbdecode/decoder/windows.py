@@ -128,6 +128,7 @@ def inner_blocks(
     end: np.ndarray,
     gap: float,
     share: float,
+    trial: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Set part of the training bins aside for model selection, purged alike.
 
@@ -144,6 +145,8 @@ def inner_blocks(
         Seconds between what is kept and what is set aside.
     share : float
         Part of the usable bins to set aside.
+    trial : int array, shape (time,), optional
+        Trial of each bin, -1 for none: what is kept shares none with what is set aside.
 
     Returns
     -------
@@ -162,6 +165,8 @@ def inner_blocks(
             high = part[(len(part) - size) // 2 + size - 1]
             held[low : high + 1] = True
             kept &= (end <= start[low] - gap) | (start >= end[high] + gap)
+            if trial is not None:
+                kept &= (trial < 0) | ~np.isin(trial, trial[low : high + 1])
         held &= usable
         if kept.sum() >= 0.5 * train.sum():
             return kept, held

@@ -75,6 +75,7 @@ def cross_validate(
     others = {name: _baseline(name, decoder) for name in baselines}
     cv = cv or PurgedKFold()
     folds = list(cv.split(power, targets, decoder.window_))
+    cv.check_classes(folds, power, targets, decoder.window_)
     fitted: dict[str, Decoder] = {}
     predicted: dict[str, xr.Dataset] = {}
     with tqdm(total=len(folds) + refit, desc="folds", disable=not progress) as bar:
@@ -95,8 +96,8 @@ def cross_validate(
     fold_of = _fold_of(folds, predicted["cnn"])
     predictions = _attributed(predicted.pop("cnn"), targets, fold_of)
     beside = {name: _attributed(part, targets, fold_of) for name, part in predicted.items()}
-    truth = _attributed(targets.drop_vars(["bin_start", "bin_end", "segment"], errors="ignore"),
-                        targets, fold_of)  # fmt: skip
+    helpers = ["bin_start", "bin_end", "segment", "trial"]
+    truth = _attributed(targets.drop_vars(helpers, errors="ignore"), targets, fold_of)
     return Decoding(
         predictions=predictions,
         truth=truth,

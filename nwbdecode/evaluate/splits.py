@@ -59,7 +59,9 @@ class PurgedKFold:
     gap : "auto" or float
         Seconds. Less than "auto" is refused: it would leak.
     trials : sequence of int, optional
-        Trial of each bin, -1 for none; no boundary then cuts a trial.
+        Trial of each bin, -1 for none; no boundary then cuts a trial. By default the
+        coordinate ``trial`` of the targets, which those read from trials,
+        intervals and events have.
 
     References
     ----------
@@ -110,7 +112,10 @@ class PurgedKFold:
         """
         start, end = power["bin_start"].to_numpy(), power["bin_end"].to_numpy()
         gap = self._gap(power, targets, window)
-        edges = self._edges(len(start))
+        trials: Sequence[int] | np.ndarray | None = self.trials
+        if trials is None and "trial" in targets.coords:
+            trials = targets["trial"].to_numpy()
+        edges = self._edges(len(start), trials)
         folds = []
         for low, high in itertools.pairwise(edges):
             test = np.zeros(len(start), dtype=bool)
@@ -124,6 +129,37 @@ class PurgedKFold:
             raise NWBDecodeError(self._too_short(power, targets, window, gap))
         yield from folds
 
+    @staticmethod
+    def check_classes(
+        folds: Sequence[Fold], power: xr.DataArray, targets: xr.Dataset, window: Window
+    ) -> None:
+        """Refuse folds that would train without a class that they are tested on.
+
+        Raises
+        ------
+        NWBDecodeError
+            Naming the target, the class and the fold.
+        """
+        segment = segments_of(power)
+        for name, target in targets.data_vars.items():
+            if target.attrs.get("kind") != "categorical":
+                continue
+            codes = target.to_numpy()
+            known = np.isfinite(codes)
+            names = target.attrs.get("classes") or []
+            for k, fold in enumerate(folds):
+                usable = decodable(fold.train, segment, window) & known
+                lost = np.setdiff1d(codes[known], codes[usable]).astype(int)
+                if not lost.size:
+                    continue
+                label = names[lost[0]] if lost[0] < len(names) else str(lost[0])
+                raise NWBDecodeError(
+                    f"class {label!r} of target {str(name)!r} is missing from the training data of "
+                    f"fold {k} (tested on {fold.start:.1f} to {fold.stop:.1f} s): all its bins lie "
+                    "in the test block and the gaps beside it. Use fewer folds, a shorter gap "
+                    "(window, lowest frequency), or leave the class out with only or exclude"
+                )
+
     def _gap(self, power: xr.DataArray, targets: xr.Dataset, window: Window) -> float:
         needed = purge_seconds(power, targets, window)
         if self.gap == "auto":
@@ -135,20 +171,21 @@ class PurgedKFold:
             )
         return float(self.gap)
 
-    def _edges(self, size: int) -> np.ndarray:
+    def _edges(self, size: int, trials: Sequence[int] | np.ndarray | None) -> np.ndarray:
         if size < 2 * self.n_splits:
             raise NWBDecodeError(f"{size} bins do not fill {self.n_splits} folds; use fewer folds")
         edges = np.round(np.linspace(0, size, self.n_splits + 1)).astype(int)
-        if self.trials is None:
+        if trials is None:
             return edges
-        trials = np.asarray(self.trials)
+        trials = np.asarray(trials)
         if len(trials) != size:
             raise NWBDecodeError(f"`trials` names {len(trials)} bins; the features have {size}")
         inside = (trials[1:] == trials[:-1]) & (trials[1:] >= 0)
         allowed = np.flatnonzero(~inside) + 1
         if len(allowed) < self.n_splits - 1:
             raise NWBDecodeError(
-                f"{len(allowed) + 1} trials do not fill {self.n_splits} folds; use fewer folds"
+                f"{len(allowed) + 1} trial(s) do not fill {self.n_splits} folds, as no fold cuts a "
+                "trial or an interval with one label; use fewer folds"
             )
         moved = [allowed[np.abs(allowed - edge).argmin()] for edge in edges[1:-1]]
         edges = np.concatenate([[0], moved, [size]])

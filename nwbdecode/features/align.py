@@ -27,6 +27,10 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
     missing: NaN. A missing sample is never filled: a bin that holds nothing else,
     or that would be interpolated from one, is missing.
 
+    A step function (``attrs["steps"]``: each value holds until the next, as labels of
+    trials do) gives a bin the mean over the time for which it is known, or the class
+    that holds longest; a bin half of which or more has no value is missing.
+
     Parameters
     ----------
     targets : mapping of str to DataArray (time[, component])
@@ -40,7 +44,9 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
     xarray.Dataset
         The targets on ``power.time``, float32. ``attrs["missing"]`` is the share
         of bins without a value, ``attrs["support"]`` the seconds [before, after]
-        a bin's center that its value depends on.
+        a bin's center that its value depends on. Where targets have trials, or
+        the signal keeps trials alone, the coordinate ``trial`` numbers the stretches that
+        no fold may cut, -1 for none.
 
     Raises
     ------
@@ -87,11 +93,36 @@ def align(targets: Mapping[str, xr.DataArray], power: xr.DataArray) -> xr.Datase
             for own, part in zip(target.attrs.get("support", (0.0, 0.0)), reach, strict=True)
         ]
         attrs.setdefault("units", "")
+        attrs.pop("steps", None)
         held[str(name)] = xr.DataArray(
             values.astype(np.float32), dims=dims, coords=coords, attrs=attrs
         )
     shared = {n: power[n].variable for n in ("time", "bin_start", "bin_end", "segment")}
-    return xr.Dataset(held, coords=shared)
+    made = xr.Dataset(held, coords=shared)
+    trial = _trials(list(targets.values()), power)
+    return made if trial is None else made.assign_coords(trial=("time", trial))
+
+
+def _trials(targets: list[xr.DataArray], power: xr.DataArray) -> np.ndarray | None:
+    """Number the stretches of bins that lie in one trial of any target; None without trials."""
+    center, held = power["time"].to_numpy(), []
+    chosen = power.attrs.get("source", {}).get("signal", {}).get("epochs", {})
+    if chosen.get("uncut"):
+        # The signal keeps trials alone: each is a run of bins.
+        held.append(power["segment"].to_numpy())
+    for target in targets:
+        if "trial" in target.coords:
+            at = np.searchsorted(target["time"].to_numpy(), center, side="right") - 1
+            held.append(np.where(at >= 0, target["trial"].to_numpy()[np.maximum(at, 0)], -1))
+    if not held:
+        return None
+    together = np.zeros(max(len(center) - 1, 0), dtype=bool)
+    inside = np.zeros(len(center), dtype=bool)
+    for trial in held:
+        together |= (trial[1:] == trial[:-1]) & (trial[1:] >= 0)
+        inside |= trial >= 0
+    number = np.append(0, np.cumsum(~together))
+    return np.where(inside, number, -1)
 
 
 def _clock(name: str, target: xr.DataArray) -> np.ndarray:
@@ -111,6 +142,10 @@ def _binned(
     raw = target.transpose("time", ...).to_numpy().astype(np.float64)
     flat = raw.reshape(len(raw), -1)
     columns = _columns(target, kind, flat)
+    if target.attrs.get("steps"):
+        half = float((end - start).max()) / 2
+        mean = _held(time, columns, start, end)
+        return _uncoded(mean, kind, raw.ndim, flat.shape[1]), (half, half)
     good = np.isfinite(columns).all(axis=1)
     low, high = np.searchsorted(time[good], start), np.searchsorted(time[good], end)
     # Each bin sums its own samples: a running sum would carry the rounding of one bin's
@@ -124,12 +159,34 @@ def _binned(
     before, after = _fill_between(mean, empty, time, columns, (start + end) / 2, gap, kind)
     half = float((end - start).max()) / 2
     reach = max(half, before), max(half, after)
+    return _uncoded(mean, kind, raw.ndim, flat.shape[1]), reach
+
+
+def _uncoded(mean: np.ndarray, kind: str, ndim: int, width: int) -> np.ndarray:
+    """Values that averaged columns mean."""
     if kind == "categorical":
-        return np.where(np.isfinite(mean[:, 0]), mean.argmax(axis=1), np.nan), reach
+        return np.where(np.isfinite(mean[:, 0]), mean.argmax(axis=1), np.nan)
     if kind == "circular":
-        angles = flat.shape[1]
-        mean = np.arctan2(mean[:, angles:], mean[:, :angles])
-    return mean[:, 0] if raw.ndim == 1 else mean, reach
+        mean = np.arctan2(mean[:, width:], mean[:, :width])
+    return mean[:, 0] if ndim == 1 else mean
+
+
+def _held(time: np.ndarray, columns: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Mean of a step function over the known part of each bin; NaN if that is under a half."""
+    cuts = np.unique(np.concatenate([time, start, end]))
+    middle = (cuts[:-1] + cuts[1:]) / 2
+    step = np.searchsorted(time, middle, side="right") - 1
+    bin_of = np.searchsorted(start, middle, side="right") - 1
+    inside = (bin_of >= 0) & (middle < end[np.maximum(bin_of, 0)]) & (step >= 0)
+    inside &= np.isfinite(columns[np.maximum(step, 0)]).all(axis=1)
+    which, lasting = bin_of[inside], np.diff(cuts)[inside]
+    known = np.bincount(which, lasting, minlength=len(start))
+    weighted = columns[step[inside]] * lasting[:, None]
+    sums = [np.bincount(which, column, minlength=len(start)) for column in weighted.T]
+    mean = np.stack(sums, axis=1) / np.where(known > 0, known, 1.0)[:, None]
+    # Rounding of edges must not decide over a bin that is known to exactly a half.
+    mean[known <= 0.5 * (end - start) * (1 + 1e-9)] = np.nan
+    return np.asarray(mean)
 
 
 def _columns(target: xr.DataArray, kind: str, flat: np.ndarray) -> np.ndarray:

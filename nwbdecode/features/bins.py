@@ -30,6 +30,9 @@ class Bins:
         reaches from half a sample before its first to half after its last.
     width : float
         Nominal width in seconds.
+    run : int array, shape (bin,), optional
+        Number of the stretch a bin lies in, which no window may leave: its segment
+        or, where the signal keeps `only` some times, its part of one of these.
     """
 
     first: np.ndarray
@@ -39,6 +42,11 @@ class Bins:
     start: np.ndarray
     end: np.ndarray
     width: float
+    run: np.ndarray | None = None
+
+    @property
+    def runs(self) -> np.ndarray:
+        return self.segment if self.run is None else self.run
 
     def __len__(self) -> int:
         return len(self.first)
@@ -92,4 +100,35 @@ def make_bins(signal: Signal, width: float | None = None) -> Bins:
     stop = np.concatenate([cut[1:] for cut in edges])
     start = np.concatenate([time[:-1] for time in times])
     end = np.concatenate([time[1:] for time in times])
-    return Bins(first, stop, np.concatenate(segment), (start + end) / 2, start, end, float(width))
+    bins = Bins(first, stop, np.concatenate(segment), (start + end) / 2, start, end, float(width))
+    return bins if signal.only is None else _inside(bins, signal)
+
+
+def _inside(bins: Bins, signal: Signal) -> Bins:
+    """Keep the bins all of whose samples lie in one of the times that are wanted."""
+    assert signal.only is not None
+    low, high = (np.array(edge, dtype=np.float64) for edge in zip(*signal.only, strict=True))
+    rate = np.array([part.rate for part in signal.segments])[bins.segment]
+    # A sample at a time's very start lies inside it, one at its stop does not.
+    first, last = bins.start + 0.5 / rate, bins.end - 0.5 / rate
+    slack = 1e-6 / rate
+    which = np.searchsorted(low, first + slack, side="right") - 1
+    kept = np.flatnonzero((which >= 0) & (last < high[which] - slack))
+    if not kept.size:
+        longest = float((high - low).max())
+        raise NWBDecodeError(
+            f"no bin of {bins.width:g} s lies inside one of the {len(low)} times to keep, the "
+            f"longest of which is {longest:g} s, and inside {signal.path!r}"
+        )
+    pair = which[kept] * (int(bins.segment.max()) + 1) + bins.segment[kept]
+    fresh = np.append(False, np.diff(pair) != 0)
+    return Bins(
+        first=bins.first[kept],
+        stop=bins.stop[kept],
+        segment=bins.segment[kept],
+        center=bins.center[kept],
+        start=bins.start[kept],
+        end=bins.end[kept],
+        width=bins.width,
+        run=np.cumsum(fresh),
+    )

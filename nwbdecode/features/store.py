@@ -13,10 +13,11 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from nwbdecode.blocks import BlockStore
-from nwbdecode.features.referencing import reference_groups
+from nwbdecode.blocks import BlockStore, versions
+from nwbdecode.features.recipe import REMARKS
 
 if TYPE_CHECKING:
+    from nwbdecode.features.referencing import Referencing
     from nwbdecode.load.signal import Signal
 
 #: Bins a block: the unit of writing, of resuming and of reading.
@@ -25,26 +26,31 @@ BLOCK = 512
 _REVISION = 2
 
 
-def recipe_hash(recipe: Mapping[str, Any], signal: Signal) -> str:
+def recipe_hash(recipe: Mapping[str, Any], signal: Signal, reference: Referencing) -> str:
     """Hash of a recipe together with the samples it is applied to.
 
-    A file stands for its samples by path, size and time of change; samples in
-    memory are hashed themselves.
+    A file stands for its samples by path, size and time of change, a folder
+    by those of all files in it, and a remote file by what its source says of
+    its content (a checksum, or address and version); samples in memory are
+    hashed themselves.
     """
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps(recipe, sort_keys=True, default=str).encode())
+    settings = {name: value for name, value in recipe.items() if name not in REMARKS}
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     facts = [signal.path, signal.object_id, signal.columns.tolist(), signal.conversion.tolist()]
     facts += [signal.offset, [(s.start, s.stop, s.start_time, s.rate) for s in signal.segments]]
     facts += [_REVISION, BLOCK, signal.reader.dtype.str]
-    groups = reference_groups(signal.channels, recipe.get("reference", "none"))
-    facts.append([rows.tolist() for rows in groups])
+    facts += [reference.facts, list(signal.frequencies)]
+    if signal.only is not None:
+        facts.append(signal.only)
     # Traces made of a movie also depend on its regions and on how they were corrected.
     facts += [getattr(signal.reader, "digest", "")]
     digest.update(json.dumps(facts).encode())
-    path = signal.source.get("path")
-    if path and os.path.exists(path):
-        status = os.stat(path)
-        digest.update(f"{os.path.abspath(path)} {status.st_size} {status.st_mtime_ns}".encode())
+    path, content = signal.source.get("path"), signal.source.get("content")
+    if content:
+        digest.update(content.encode())
+    elif path and os.path.exists(path):
+        digest.update(json.dumps(versions(path)).encode())
     else:
         step = max(1, (64 << 20) // max(1, signal.n_channels * 8))
         for segment in signal.segments:

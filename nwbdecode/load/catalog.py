@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load import clock, neural, targets
+from nwbdecode.load import bands, clock, neural, units
+from nwbdecode.load.columns import components, sample_of
 from nwbdecode.load.electrodes import channel_table
 from nwbdecode.load.imaging.movie import is_movie, movie_shape, plane_of, region_counts
+from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
+from nwbdecode.load.offered import column_entry, interval_entry, series_derivations
 from nwbdecode.load.series import Index, shape_of
+from nwbdecode.load.tables import Column
+from nwbdecode.load.targets import is_intervals
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pynwb import TimeSeries
 
     from nwbdecode.load.signal import Reader
@@ -36,11 +42,16 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
         Read every timestamp and target value, instead of probing long ones.
     """
     source = dict(facts)
-    source["bytes"] = os.path.getsize(facts["path"]) if facts.get("path") else None
+    path = facts.get("path")
+    source.setdefault("bytes", os.path.getsize(path) if path else None)
     return {
         "source": source,
         "signals": [_signal(path, s, full) for path, s in listed.signals.items()],
-        "targets": [_target(path, s, listed, full) for path, s in listed.targets.items()],
+        "targets": [
+            _described(path, item, listed, full)
+            for path, item in listed.targets.items()
+            if getattr(item, "listed", True)
+        ],
     }
 
 
@@ -60,8 +71,8 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         if is_movie(series):
             shape = movie_shape(series, path)
             entry["shape"] = list(shape)
-        else:
-            neural.check_shape(path, shape)
+        elif bands.is_decomposition(series) or len(shape) != 3:
+            neural.check_shape(path, shape, banded=bands.is_decomposition(series))
         entry |= _clock(path, series, shape, full, problems)
     except NWBDecodeError as error:
         problems.append(str(error))
@@ -96,24 +107,75 @@ def _clock(
 
 
 def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
-    entry = _common(path, series, full)
-    shape = entry["shape"]
-    if is_movie(series):
-        return entry | _movie(series, entry)
-    table = None
-    if not hasattr(series, "rois") and len(shape) in (1, 2):
-        try:
-            table = channel_table(series, shape[1] if len(shape) > 1 else 1)
-        except NWBDecodeError as error:
-            entry["problems"].append(str(error))
+    if units.holds_spikes(series):
+        entry, table = _units(path, series, full)
+    else:
+        entry = _common(path, series, full)
+        if is_movie(series):
+            return entry | _movie(series, entry)
+        table = _channels(path, series, entry)
     places = {} if table is None or "location" not in table else table["location"]
-    return entry | {
-        "units": str(series.unit),
+    bad = [] if table is None or "bad" not in table else table.index[table["bad"]].tolist()
+    if bad:
+        shown = ", ".join(map(str, bad[:12])) + (", ..." if len(bad) > 12 else "")
+        entry["problems"].append(f"{len(bad)} of {len(table)} channels marked bad: {shown}")
+    shape = entry["shape"]
+    return {
+        "units": str(getattr(series, "unit", "")),
         "modality": neural.modality_of(series, path, table),
         "channels": shape[1] if len(shape) > 1 else 1,
         "locations": sorted(set(map(str, places))),
+        "bad": bad,
         "bytes": int(np.prod(shape)) * _itemsize(entry["dtype"]),
+        **entry,
     }
+
+
+def _channels(path: str, series: TimeSeries, entry: dict[str, Any]) -> pd.DataFrame | None:
+    """Channel table of a series, None where it is not looked at or faulty."""
+    shape = tuple(entry["shape"])
+    try:
+        if bands.is_decomposition(series):
+            if len(shape) == 3:
+                entry["frequencies"] = list(bands.frequencies_of(series, path))
+                return bands.source_table(series, path, shape)
+        elif not hasattr(series, "rois") and len(shape) in (1, 2):
+            return channel_table(series, shape[1] if len(shape) > 1 else 1)
+    except NWBDecodeError as error:
+        entry["problems"].append(str(error))
+    return None
+
+
+def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Describe a table of units; without `full`, its time from the spikes of some."""
+    known = units.unit_table(table)
+    start, stop, gaps, whole = units.extent(table, full=full)
+    spikes = len(table["spike_times"].target.data)
+    return {
+        "path": path,
+        "type": type(table).__name__,
+        "object_id": str(table.object_id),
+        "description": str(table.description or ""),
+        "shape": [len(table)],
+        "dtype": "float64",
+        "problems": [],
+        "rate": units.RATE,
+        "start": _number(start),
+        "stop": _number(stop),
+        "duration": _number(stop - start),
+        "gaps": gaps,
+        "clock": "spike times",
+        "clock_read": "whole" if whole else "probed",
+        "units": "spikes/second",
+        "channels": len(table),
+        "bytes": 8 * spikes,
+    }, known
+
+
+def _described(path: str, item: Any, listed: Index, full: bool) -> dict[str, Any]:
+    if isinstance(item, Column):
+        return column_entry(path, item)
+    return _target(path, item, listed, full)
 
 
 def _movie(series: TimeSeries, entry: dict[str, Any]) -> dict[str, Any]:
@@ -134,37 +196,28 @@ def _movie(series: TimeSeries, entry: dict[str, Any]) -> dict[str, Any]:
 def _target(path: str, series: TimeSeries, listed: Index, full: bool) -> dict[str, Any]:
     entry = _common(path, series, full)
     shape = tuple(entry["shape"])
-    columns = shape[1] if len(shape) > 1 else 1
-    ndim = 2 if columns > 1 else 1
-    kind = targets.inferred_kind(series, np.dtype(entry["dtype"]).kind, ndim)
-    unit, _ = targets.si_unit(series)
-    usable = len(shape) in (1, 2) and 0 not in shape
-    missing, read = _missing(series, full) if usable else (None, "whole")
+    usable = len(shape) in (1, 2, 3) and 0 not in shape
+    if is_intervals(series):
+        return entry | interval_entry(series, path, entry["problems"], usable=usable)
+    columns = int(np.prod(shape[1:]))
+    kind, reason = "linear", ""
+    if usable:
+        # What lies far away is read only where it decides.
+        dtype = np.dtype(entry["dtype"])
+        values = sample_of(series) if decided_by_values(series) else np.empty(0, dtype)
+        kind, reason = series_kind(series, values, columns)
+    unit, _ = si_unit(series)
+    missing, read = _missing(series, full) if usable and len(shape) < 3 else (None, "whole")
+    flat = len(shape) == 2 and columns > 1
     return entry | {
         "units": {"circular": "radians", "categorical": ""}.get(kind, unit),
         "kind": kind,
-        "components": targets.components(series, columns) if ndim == 2 else [],
+        "kind_reason": reason,
+        "components": components(series, columns) if flat else [],
         "missing": missing,
         "missing_read": read,
-        "derivations": _derivations(path, series, listed) if usable and kind == "linear" else [],
+        "derivations": series_derivations(path, series, kind, listed) if usable else [],
     }
-
-
-def _derivations(path: str, series: TimeSeries, listed: Index) -> list[str]:
-    from pynwb.behavior import SpatialSeries
-
-    if not isinstance(series, SpatialSeries):
-        return []
-    shape = shape_of(series)
-    if len(shape) == 1 or shape[1] == 1:
-        return ["speed"] if targets.si_unit(series)[0] == "meters" else []
-    folder = path.rsplit("/", 1)[0] + "/"
-    beside = [
-        name
-        for name, other in listed.targets.items()
-        if name.startswith(folder) and name != path and shape_of(other) == shape
-    ]
-    return ["speed", "heading", *(["head_direction"] if beside else [])]
 
 
 def _missing(series: TimeSeries, full: bool) -> tuple[float | None, str]:
@@ -175,10 +228,12 @@ def _missing(series: TimeSeries, full: bool) -> tuple[float | None, str]:
     n = reader.shape[0]
     if reader.dtype.kind != "f":
         return 0.0, "whole"
-    if full or n <= _MOST_ROWS:
+    # Over a network a look must cost less than from a disk.
+    most = getattr(reader, "probe_rows", _MOST_ROWS)
+    if full or n <= most:
         spans = [(a, min(a + _MOST_ROWS, n)) for a in range(0, n, _MOST_ROWS)]
     else:
-        length = _MOST_ROWS // 16
+        length = most // 16
         spans = [(int(a), int(a) + length) for a in np.linspace(0, n - length, 16)]
     lost = sum(int((~np.isfinite(reader.read(a, b))).any(axis=1).sum()) for a, b in spans)
     seen = sum(b - a for a, b in spans)

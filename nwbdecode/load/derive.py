@@ -8,8 +8,6 @@ is what keeps training and test data apart later on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,10 +66,10 @@ def speed(
     >>> float(fast[50].round(6)), fast.attrs["units"]
     (5.0, 'meters/second')
     """
-    velocity, attrs = _velocity(position, "speed", median, gaussian, max_gap)
+    velocity, attrs = velocity_of(position, "speed", median, gaussian, max_gap)
     units = f"{position.attrs.get('units', 'a.u.')}/second"
     values = np.sqrt((velocity**2).sum(axis=1))
-    return _labelled(position, values, kind="linear", units=units, derivation="speed", **attrs)
+    return labelled(position, values, kind="linear", units=units, derivation="speed", **attrs)
 
 
 def heading(
@@ -104,14 +102,14 @@ def heading(
     NWBDecodeError
         If `position` has fewer than two components or a setting is negative.
     """
-    _need_plane(position, "heading")
-    velocity, attrs = _velocity(position, "heading", median, gaussian, max_gap)
+    need_plane(position, "heading")
+    velocity, attrs = velocity_of(position, "heading", median, gaussian, max_gap)
     if not min_speed >= 0:
         raise NWBDecodeError(f"min_speed is {min_speed}; expected zero or a positive number")
     fast = np.sqrt((velocity**2).sum(axis=1))
     angle = wrap(np.arctan2(velocity[:, 1], velocity[:, 0]))
     angle[(fast < min_speed) | (fast == 0)] = np.nan
-    return _labelled(
+    return labelled(
         position, angle, kind="circular", units="radians", derivation="heading", **attrs
     )
 
@@ -147,7 +145,7 @@ def head_direction(front: xr.DataArray, back: xr.DataArray | None = None) -> xr.
             )
         return front.assign_attrs(derivation="head_direction")
     for marker in (front, back):
-        _need_plane(marker, "head_direction")
+        need_plane(marker, "head_direction")
     times = front["time"].to_numpy(), back["time"].to_numpy()
     if len(times[0]) != len(times[1]) or not np.allclose(*times, rtol=0, atol=1e-6):
         raise NWBDecodeError(
@@ -163,7 +161,7 @@ def head_direction(front: xr.DataArray, back: xr.DataArray | None = None) -> xr.
     across = front.to_numpy()[:, :2] - back.to_numpy()[:, :2]
     angle = wrap(np.arctan2(across[:, 1], across[:, 0]))
     angle[(across == 0).all(axis=1)] = np.nan
-    return _labelled(
+    return labelled(
         front,
         angle,
         kind="circular",
@@ -188,38 +186,8 @@ def wrap(angle: np.ndarray) -> np.ndarray:
     return np.where(inside, angle, np.pi - np.mod(np.pi - angle, 2 * np.pi))
 
 
-@dataclass(frozen=True)
-class Derivation:
-    """A function that makes one target of one or more positions.
-
-    Attributes
-    ----------
-    function : callable
-    kind : str
-        Of the result.
-    sources : tuple of int
-        How many series it may take.
-    defaults : mapping of str to float
-        Its options and what they are if not given.
-    """
-
-    function: Callable[..., xr.DataArray]
-    kind: str
-    sources: tuple[int, ...] = (1,)
-    defaults: Mapping[str, float] = field(default_factory=dict)
-
-
-_SMOOTH = {"median": 0.3, "gaussian": 0.2, "max_gap": MAX_GAP}
-
-#: What a target can be made into, by the name that asks for it.
-DERIVATIONS: dict[str, Derivation] = {
-    "speed": Derivation(speed, "linear", defaults=_SMOOTH),
-    "heading": Derivation(heading, "circular", defaults={**_SMOOTH, "min_speed": 0.0}),
-    "head_direction": Derivation(head_direction, "circular", sources=(1, 2)),
-}
-
-
-def _labelled(like: xr.DataArray, values: np.ndarray, **attrs: Any) -> xr.DataArray:
+def labelled(like: xr.DataArray, values: np.ndarray, **attrs: Any) -> xr.DataArray:
+    """Put one value at each time of another array."""
     import xarray as xr
 
     return xr.DataArray(values, dims=("time",), coords={"time": like["time"]}, attrs=attrs)
@@ -229,7 +197,8 @@ def _first(times: np.ndarray) -> str:
     return f"{times[0]:.3f}" if len(times) else "no"
 
 
-def _need_plane(position: xr.DataArray, derivation: str) -> None:
+def need_plane(position: xr.DataArray, derivation: str) -> None:
+    """Refuse a position of fewer than two components."""
     if position.ndim != 2 or position.shape[1] < 2:
         raise NWBDecodeError(
             f"{derivation} needs a position of two components or more; "
@@ -237,15 +206,29 @@ def _need_plane(position: xr.DataArray, derivation: str) -> None:
         )
 
 
-def _velocity(
-    position: xr.DataArray, derivation: str, median: float, gaussian: float, max_gap: float
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Time derivative of each component, shape (time, component), with what it reads."""
-    for name, value in {"median": median, "gaussian": gaussian, "max_gap": max_gap}.items():
+def check_settings(derivation: str, **settings: float) -> None:
+    """Refuse a setting that is no length of time; only `max_gap` may be without end."""
+    for name, value in settings.items():
         if not value >= 0 or (name != "max_gap" and np.isinf(value)):
             raise NWBDecodeError(
-                f"{name} of {derivation} is {value}; expected zero or a positive number of seconds"
+                f"{name} of {derivation} is {value}; expected zero or a positive number"
             )
+
+
+def velocity_of(
+    position: xr.DataArray,
+    derivation: str,
+    median: float,
+    gaussian: float,
+    max_gap: float,
+    *,
+    further: int = 0,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Time derivative of each component, shape (time, component), with what it reads.
+
+    `further` samples are added to the support for what the caller does with it.
+    """
+    check_settings(derivation, median=median, gaussian=gaussian, max_gap=max_gap)
     # A position on a line has one component; any other scalar has no speed.
     line = position.ndim == 1 and position.attrs.get("units") == "meters"
     if (position.ndim != 2 and not line) or position.attrs.get("kind", "linear") != "linear":
@@ -260,40 +243,57 @@ def _velocity(
         raise NWBDecodeError(f"{derivation} needs two samples or more; found {len(time)}")
     if not (np.diff(time) > 0).all():
         raise NWBDecodeError(f"{derivation} needs times that increase from sample to sample")
-    step = _step(time)
-    window = _odd(median / step)
-    sigma = gaussian / step
+    step = typical_step(time)
+    window, sigma = odd(median / step), gaussian / step
     velocity = np.full_like(values, np.nan)
-    filled = 0.0
-    good = np.flatnonzero(np.isfinite(values).all(axis=1))
-    # A clock slower than `max_gap` has no gap to bridge, only long steps.
-    breaks = np.flatnonzero(np.diff(time[good]) > max(max_gap, 1.5 * step))
-    for run in np.split(good, breaks + 1):
-        if len(run) < 2:
-            continue
+    samples = window // 2 + int(4 * sigma + 0.5) + 1 + further
+    reach, filled = samples * step, 0.0
+    good = np.asarray(np.isfinite(values).all(axis=1))
+    for run in tracked_runs(good, time, max_gap, step):
         span = slice(run[0], run[-1] + 1)
         whole = np.stack([np.interp(time[span], time[run], v) for v in values[run].T], axis=1)
-        missing = np.diff(run) > 1
-        if missing.any():
-            filled = max(filled, float(np.diff(time[run])[missing].max()))
-        velocity[span] = _differentiate(_smooth(whole, window, sigma), time[span], step)
-    reach = (window // 2 + int(4 * sigma + 0.5) + 1) * step + filled
-    return velocity, {"support": [reach, reach], "max_gap": float(max_gap)}
+        filled = max(filled, longest_loss(run, time))
+        reach = max(reach, longest_span(time[span], samples))
+        velocity[span] = _differentiate(smooth(whole, window, sigma), time[span], step)
+    return velocity, {"support": [reach + filled] * 2, "max_gap": float(max_gap)}
 
 
-def _step(time: np.ndarray) -> float:
+def tracked_runs(
+    good: np.ndarray, time: np.ndarray, max_gap: float, step: float
+) -> list[np.ndarray]:
+    """Indices of good samples, cut where two of them lie more than `max_gap` apart."""
+    where = np.flatnonzero(good)
+    # A clock slower than `max_gap` has no gap to bridge, only long steps.
+    breaks = np.flatnonzero(np.diff(time[where]) > max(max_gap, 1.5 * step))
+    return [run for run in np.split(where, breaks + 1) if len(run) > 1]
+
+
+def longest_loss(run: np.ndarray, time: np.ndarray) -> float:
+    """Longest time in seconds between two good samples with lost ones between them."""
+    missing = np.diff(run) > 1
+    return float(np.diff(time[run])[missing].max()) if missing.any() else 0.0
+
+
+def longest_span(time: np.ndarray, samples: int) -> float:
+    """Longest time in seconds that so many steps of a clock take; an uneven one takes longer."""
+    samples = min(samples, len(time) - 1)
+    return float((time[samples:] - time[: len(time) - samples]).max())
+
+
+def typical_step(time: np.ndarray) -> float:
     """Typical step of a clock: its span over the number of median steps in it."""
     gaps = np.diff(time)
     # Times far from zero are rounded; the mean over whole steps is exact where a step is not.
     return float((time[-1] - time[0]) / np.rint(gaps / np.median(gaps)).clip(min=1).sum())
 
 
-def _odd(samples: float) -> int:
+def odd(samples: float) -> int:
     """Odd number of samples nearest to a length, at least one."""
     return 2 * max(0, int(np.rint((samples - 1) / 2))) + 1
 
 
-def _smooth(values: np.ndarray, window: int, sigma: float) -> np.ndarray:
+def smooth(values: np.ndarray, window: int, sigma: float) -> np.ndarray:
+    """Median filter and Gaussian over time, each left out at zero."""
     from scipy.ndimage import gaussian_filter1d, median_filter
 
     if window > 1:

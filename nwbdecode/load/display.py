@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nwbdecode.load.remote.dandi import Asset
 
 _SIGNALS = ("path", "type", "shape", "rate", "duration", "units", "gaps and problems")
 _TARGETS = (
@@ -16,7 +19,7 @@ _TARGETS = (
     "units",
     "missing",
     "derivations",
-    "problems",
+    "remarks",
 )
 
 
@@ -62,10 +65,28 @@ def as_html(found: Mapping[str, Any]) -> str:
     return "".join([*out, f"<small>{note}</small>" if note else "", "</div>"])
 
 
+def listed_assets(found: Sequence[Asset]) -> str:
+    """Write the NWB files of a dandiset as aligned text."""
+    first = found[0]
+    sizes = [f"{asset.size / 1e6:.1f} MB" for asset in found]
+    path, size = max(len(asset.path) for asset in found), max(map(len, sizes))
+    total = sum(asset.size for asset in found)
+    lines = [
+        f"dandiset {first.dandiset}@{first.version} on {first.instance}: "
+        f"{len(found)} NWB file{'s' if len(found) != 1 else ''}, {total / 1e9:.3g} GB",
+        "",
+    ]
+    for asset, shown in zip(found, sizes, strict=True):
+        kind = "  Zarr: not streamed" if asset.is_zarr else ""
+        lines.append(f"  {asset.path.ljust(path)}  {shown.rjust(size)}  {asset.asset_id}{kind}")
+    return "\n".join([*lines, "", f"  look into one: nwbdecode inspect '{first.label}'"])
+
+
 def _heading(source: Mapping[str, Any]) -> tuple[str, list[str]]:
     title = source["file_name"] or "NWBFile in memory"
     size = f"{source['bytes'] / 1e6:.1f} MB, " if source.get("bytes") else ""
-    lines = [f"{source['path'] or 'not in a local file'} ({size}NWB {source['nwb_version']})"]
+    where = source["path"] or source.get("url") or "not in a local file"
+    lines = [f"{where} ({size}NWB {source['nwb_version']})"]
     subject = source["subject"]
     known = [subject[k] for k in ("subject_id", "species", "sex", "age") if k in subject]
     lines.append(f"subject: {', '.join(known) or 'not stated'}")
@@ -101,7 +122,7 @@ def _tables(found: Mapping[str, Any]) -> list[_Table]:
             t["units"],
             "?" if t["missing"] is None else f"{100 * t['missing']:.3g} %",
             ", ".join(t["derivations"]),
-            _remarks(t),
+            _remarks(t, told=t["kind_reason"] if t["kind"] == "categorical" else ""),
         )
         for t in found["targets"]
     ]
@@ -116,11 +137,11 @@ def _unit(value: float | None, unit: str) -> str:
     return "?" if value is None else f"{value:.6g} {unit}"
 
 
-def _remarks(entry: Mapping[str, Any]) -> str:
+def _remarks(entry: Mapping[str, Any], *, told: str = "") -> str:
     least = "at least " if entry["clock_read"] == "probed" else ""
     gaps = entry["gaps"]
     said = [f"{least}{gaps} gap{'s' if gaps != 1 else ''}"] if gaps else []
-    return "; ".join([*said, *_regions(entry), *entry["problems"]])
+    return "; ".join([*said, *([told] if told else []), *_regions(entry), *entry["problems"]])
 
 
 def _regions(entry: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from pynwb import TimeSeries
 
-#: What is kept of an electrode table once channels are chosen.
-KEPT = ("x", "y", "z", "location", "group", "bad")
 _BAD = ("bad", "bad_channel", "bad_channels", "is_bad")
 _GOOD = ("good", "good_channel", "is_good")
+#: Columns of a table that say again what ``group`` says.
+_AGAIN = ("group_name",)
+_PLACES = ("x", "y", "z", "rel_x", "rel_y", "rel_z")
+#: Spaces that coordinates may be given in, and the words that tell.
+_SPACES = {
+    "MNI": r"\bMNI|ICBM|colin27",
+    "Talairach": r"talairach",
+    "fsaverage": r"fsaverage",
+    "CCF": r"\bCCF|common coordinate framework",
+    "native": r"\bnative|\bsubject'?s? space|\bT1[ -]?(w|space|image|MRI)|\bACPC\b",
+}
 
 
 def channel_table(series: TimeSeries, n_columns: int) -> pd.DataFrame:
@@ -39,10 +49,6 @@ def channel_table(series: TimeSeries, n_columns: int) -> pd.DataFrame:
     NWBDecodeError
         If the table names more or fewer channels than there are columns.
     """
-    import pandas as pd
-
-    from nwbdecode.load.rois import roi_columns
-
     imaging = hasattr(series, "rois")
     region = series.rois if imaging else series.electrodes
     rows = np.asarray(region.data[:], dtype=int)
@@ -51,13 +57,31 @@ def channel_table(series: TimeSeries, n_columns: int) -> pd.DataFrame:
             f"{series.name!r} stores {n_columns} columns but names {len(rows)} "
             f"{'ROIs' if imaging else 'electrodes'}; correct the file, or its data are transposed"
         )
-    table = region.table
+    return described(region.table, rows)
+
+
+def described(table: Any, rows: np.ndarray) -> pd.DataFrame:
+    """Describe some rows of an electrode, ROI or unit table, one after the other.
+
+    Parameters
+    ----------
+    table : hdmf DynamicTable
+    rows : array of int
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the rows' ids (``"channel"``), with ``group`` and ``bad`` made of
+        whatever the table calls them.
+    """
+    import pandas as pd
+
+    from nwbdecode.load.rois import roi_columns
+
+    imaging = hasattr(table, "imaging_plane")
     ids = np.asarray(table.id[:])[rows] if len(table.id) else rows
     columns = _plain_columns(table, rows)
-    if imaging:
-        columns |= roi_columns(table, rows)
-    else:
-        columns |= _groups(table, rows)
+    columns |= roi_columns(table, rows) if imaging else _groups(table, rows)
     columns |= _bad(columns)
     # Ids that repeat could not tell channels apart: the stored column can.
     index = ids if len(set(ids.tolist())) == len(ids) else np.arange(len(ids))
@@ -70,14 +94,17 @@ def _plain_columns(table: Any, rows: np.ndarray) -> dict[str, Any]:
         column = table[name]
         if hasattr(column, "target") or name in ("group", "image_mask", "pixel_mask", "voxel_mask"):
             continue
-        values = np.asarray(column.data[:])
-        if values.ndim != 1 or len(values) <= rows.max(initial=-1):
+        # Looked at before it is read: mean waveforms of many units are large.
+        if len(np.shape(column.data)) != 1 or len(column.data) <= rows.max(initial=-1):
             continue
-        values = values[rows]
+        values = np.asarray(column.data[:])[rows]
         if values.dtype.kind in "OSU":
+            # References to other objects describe no channel.
+            if not all(isinstance(value, str | bytes) for value in values):
+                continue
             values = np.array([text(value) for value in values], dtype=object)
         columns[name] = values
-    return {k: v for k, v in columns.items() if k not in ("x", "y", "z") or np.isfinite(v).any()}
+    return {k: v for k, v in columns.items() if k not in _PLACES or np.isfinite(v).any()}
 
 
 def text(value: Any) -> str:
@@ -89,9 +116,10 @@ def _groups(table: Any, rows: np.ndarray) -> dict[str, Any]:
     if "group_name" in table.colnames:
         names = np.asarray(table["group_name"].data[:], dtype=object)[rows]
         return {"group": np.array([text(name) for name in names], dtype=object)}
-    if "group" not in table.colnames:
+    named = next((name for name in ("group", "electrode_group") if name in table.colnames), "")
+    if not named:
         return {}
-    groups = table["group"].data
+    groups = table[named].data
     return {"group": np.array([groups[int(row)].name for row in rows], dtype=object)}
 
 
@@ -112,8 +140,34 @@ def _truth(values: np.ndarray, word: str) -> np.ndarray:
 
 
 def kept(table: pd.DataFrame) -> pd.DataFrame:
-    """Keep the columns that a signal carries on."""
-    return table[[name for name in KEPT if name in table]]
+    """Keep the columns that a signal carries on: all but those said twice or unknown throughout."""
+    spelled = {name.lower(): name for name in map(str, table.columns)}
+    marks = [spelled[name] for name in (*_BAD, *_GOOD) if name in spelled and name != "bad"]
+    again = [*marks, *(name for name in _AGAIN if "group" in table)]
+    unknown = [
+        name for name in table.columns if table[name].dtype.kind == "f" and table[name].isna().all()
+    ]
+    return table.drop(columns=[name for name in (*again, *unknown) if name in table])
+
+
+def space_of(series: TimeSeries) -> str:
+    """Space that electrodes' coordinates are given in, as the file says of them; empty if not.
+
+    Looked for in the descriptions of the coordinate columns, and in columns that are
+    called ``reference``, ``coordinate_space`` or alike.
+    """
+    table = series.electrodes.table
+    said: list[str] = []
+    for name in table.colnames:
+        if name in _PLACES:
+            said.append(str(table[name].description or ""))
+        elif name in ("reference", "coordinate_space", "space", "coordinate_system"):
+            values = np.asarray(table[name].data[:])
+            said += [text(value) for value in values.ravel() if isinstance(value, str | bytes)]
+    for space, words in _SPACES.items():
+        if any(re.search(words, one, re.IGNORECASE) for one in said):
+            return space
+    return ""
 
 
 def choose(table: pd.DataFrame, channels: Any) -> np.ndarray:

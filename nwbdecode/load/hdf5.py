@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError, suggest
+from nwbdecode.load.stored import StoredRows, read_rows
 
 if TYPE_CHECKING:
     import h5py
@@ -28,36 +29,12 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class HDF5Reader:
-    """Rows of one dataset in a local file, without an open handle.
-
-    Parameters
-    ----------
-    path : str
-        Absolute path of the HDF5 file.
-    dataset : str
-        Path of the dataset inside it; one- or two-dimensional.
-    stored_shape : tuple of int
-    stored_dtype : str
-        As numpy writes it, such as ``"<i2"``.
-    """
-
-    path: str
-    dataset: str
-    stored_shape: tuple[int, ...]
-    stored_dtype: str
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.stored_shape[0], self.stored_shape[1] if len(self.stored_shape) > 1 else 1
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(self.stored_dtype)
+class HDF5Reader(StoredRows):
+    """Rows of one dataset in a local HDF5 file, without an open handle."""
 
     def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
         """Read samples ``[start, stop)`` as stored, shape (time, channel)."""
-        return self._read(start, stop, lambda data: _read_rows(data, start, stop, columns))
+        return self._read(start, stop, lambda data: read_rows(data, start, stop, columns))
 
     def read_box(self, start: int, stop: int, box: tuple[slice, ...]) -> np.ndarray:
         """Read a box of pixels of frames ``[start, stop)``, shape (time, x, y[, z])."""
@@ -73,25 +50,8 @@ class HDF5Reader:
             ) from error
 
 
-def _read_rows(data: Any, start: int, stop: int, columns: np.ndarray | None) -> np.ndarray:
-    if data.ndim == 1:
-        block = np.asarray(data[start:stop])[:, None]
-        return block if columns is None else block[:, columns]
-    if columns is None or len(columns) == 0:
-        block = np.asarray(data[start:stop])
-        return block if columns is None else block[:, :0]
-    low, high = int(np.min(columns)), int(np.max(columns)) + 1
-    # HDF5's own point selection is far slower than reading the span and picking in memory.
-    block = np.asarray(data[start:stop, low:high])
-    picked = np.asarray(columns) - low
-    whole = len(picked) == high - low and np.array_equal(picked, np.arange(high - low))
-    return block if whole else block[:, picked]
-
-
 def _handle(path: str) -> h5py.File:
     """Give an open handle of this process, from a small cache."""
-    import h5py
-
     # A handle inherited by fork shares its file offset with the parent: never use it.
     key = os.getpid(), path
     found = os.stat(path)
@@ -103,7 +63,7 @@ def _handle(path: str) -> h5py.File:
                 _opened.move_to_end(key)
                 return handle
             del _opened[key]
-        handle = h5py.File(path, mode="r")
+        handle = _unlocked(path)
         _opened[key] = stamp, handle
         while len(_opened) > _MOST_OPEN:
             # Dropped, not closed: another thread may be reading from it.
@@ -118,17 +78,9 @@ def reading(label: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:
         raise NWBDecodeError(
-            f"a part of {label!r} cannot be read: {_first_line(error)}. "
+            f"a part of {label!r} cannot be read: {first_line(error)}. "
             "The file is damaged; restore it from a copy"
         ) from error
-
-
-def release(path: str) -> None:
-    """Close this process's cached handle of a file, so that others may write to it."""
-    with _lock:
-        _, handle = _opened.pop((os.getpid(), path), (None, None))
-    if handle is not None:
-        handle.close()
 
 
 @dataclass(frozen=True)
@@ -162,40 +114,61 @@ class LocalFile:
             no NWB 2 data, or pynwb cannot read it.
         """
         _check_file(Path(self.path))
-        version = _stated_version(self.path)
-        import pynwb
+        return read_nwb(_h5py(self.path), self.path)
 
-        io = None
-        try:
-            with warnings.catch_warnings():
-                # A file's cached schema often differs from the installed one; nothing to act on.
-                warnings.filterwarnings("ignore", message="Ignoring the following cached namespace")
-                io = pynwb.NWBHDF5IO(path=self.path, mode="r")
-                content = io.read()
-        except Exception as error:
-            if io is not None:
-                io.close()
-            raise NWBDecodeError(
-                f"pynwb {pynwb.__version__} could not read {self.path!r} (NWB {version}): "
-                f"{_first_line(error)}. Check the file with `pynwb-validate`; "
-                "if it uses an extension, install that extension's package"
-            ) from error
-        return content, io.close
+    def origin(self) -> dict[str, Any]:
+        """Where the file lies: what a result keeps of it."""
+        return {"file_name": self.label, "path": self.path}
 
     def nwb_version(self) -> str:
-        return _stated_version(self.path)
+        with _h5py(self.path) as file:
+            return version_of(file, self.path)
 
     def reader(self, data: Any) -> Reader:
         from nwbdecode.load.memory import reader_of
 
         return reader_of(data)
 
+    def release(self) -> None:
+        """Close this process's cached handle, so that others may write to the file."""
+        with _lock:
+            _, handle = _opened.pop((os.getpid(), self.path), (None, None))
+        if handle is not None:
+            handle.close()
+
+
+def read_nwb(file: h5py.File, label: str) -> tuple[NWBFile, Callable[[], None]]:
+    """Have pynwb read an open HDF5 file: its content, and what closes it.
+
+    Raises
+    ------
+    NWBDecodeError
+        If it cannot, and then the file is closed; faults of the network stay
+        what they are.
+    """
+    try:
+        version = version_of(file, label)
+        import pynwb
+
+        with warnings.catch_warnings():
+            # A file's cached schema often differs from the installed one; nothing to act on.
+            warnings.filterwarnings("ignore", message="Ignoring the following cached namespace")
+            io = pynwb.NWBHDF5IO(file=file, mode="r")
+            return io.read(), io.close
+    except NWBDecodeError:
+        file.close()
+        raise
+    except Exception as error:
+        file.close()
+        raise NWBDecodeError(
+            f"pynwb {pynwb.__version__} could not read {label!r} (NWB {version}): "
+            f"{first_line(error)}. Check the file with `pynwb-validate`; "
+            "if it uses an extension, install that extension's package"
+        ) from error
+
 
 def _check_file(path: Path) -> None:
     if path.is_dir():
-        zarr = any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json"))
-        if zarr:
-            raise NWBDecodeError(f"{str(path)!r} is a Zarr folder; expected a local HDF5 NWB file")
         inside = [item.name for item in path.glob("*.nwb")]
         raise NWBDecodeError(
             f"{str(path)!r} is a folder; expected an NWB file. NWB files in it: "
@@ -211,8 +184,21 @@ def _check_file(path: Path) -> None:
         raise NWBDecodeError(f"{str(path)!r} may not be read: its permissions forbid it")
 
 
-def _stated_version(path: str) -> str:
-    """Read the NWB version that a file states, refusing what is not NWB 2 in HDF5."""
+def _unlocked(path: str) -> h5py.File:
+    """Open a file without a lock: reading hinders nobody, and needs no leave to lock."""
+    import h5py
+
+    try:
+        return h5py.File(path, mode="r", locking=False)
+    except OSError as error:
+        if "locking flag" not in str(error):
+            raise
+        # This process has the file open with a lock already; HDF5 wants the same for all.
+        return h5py.File(path, mode="r")
+
+
+def _h5py(path: str) -> h5py.File:
+    """Open a file that was found to be there, or say in the user's words why it cannot be."""
     import h5py
 
     size = os.path.getsize(path)
@@ -220,31 +206,44 @@ def _stated_version(path: str) -> str:
         what = "is empty" if size == 0 else "does not begin as an HDF5 file does"
         raise NWBDecodeError(f"{path!r} {what}; expected an NWB file in HDF5")
     try:
-        with h5py.File(path, mode="r") as file:
-            version = file.attrs.get("nwb_version")
-            old = "nwb_version" in file
-            names = sorted(map(str, file))
+        return _unlocked(path)
     except Exception as error:  # h5py's answers to damage have no common class
         if "truncated" in str(error) or size < 800:
             why = "it is truncated, as after a broken copy or download. Fetch it again"
-        elif "lock" in str(error) or "already open" in str(error):
+        elif "already open" in str(error):
             why = "another program or this one has it open for writing. Close it there first"
         else:
             why = "its structure is damaged, or truncated. Restore it from a copy"
         raise NWBDecodeError(
-            f"{path!r} ({size} bytes) cannot be opened: {why} (HDF5 says: {_first_line(error)})"
+            f"{path!r} ({size} bytes) cannot be opened: {why} (HDF5 says: {first_line(error)})"
+        ) from error
+
+
+def version_of(file: h5py.File, label: str) -> str:
+    """NWB version that an HDF5 file states, refusing what is not NWB 2."""
+    try:
+        version = file.attrs.get("nwb_version")
+        old = "nwb_version" in file
+        names = sorted(map(str, file))
+    except NWBDecodeError:
+        raise
+    except Exception as error:
+        raise NWBDecodeError(
+            f"{label!r} cannot be read: its structure is damaged, or truncated. "
+            f"Restore it from a copy (HDF5 says: {first_line(error)})"
         ) from error
     if version is None and old:
-        raise NWBDecodeError(f"{path!r} is an NWB 1 file; expected NWB 2. Convert it first")
+        raise NWBDecodeError(f"{label!r} is an NWB 1 file; expected NWB 2. Convert it first")
     if version is None:
         raise NWBDecodeError(
-            f"{path!r} is HDF5 but not NWB: it states no nwb_version. "
+            f"{label!r} is HDF5 but not NWB: it states no nwb_version. "
             f"Found at its top: {', '.join(names[:8]) or 'nothing'}"
         )
     return version.decode() if isinstance(version, bytes) else str(version)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, cut to one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else ""
     return f"{type(error).__name__}: {text[:300]}"

@@ -16,6 +16,7 @@ from nwbdecode.load.signal import ArrayReader
 if TYPE_CHECKING:
     from pynwb import NWBFile
 
+    from nwbdecode.load.location import Location
     from nwbdecode.load.signal import Reader
 
 
@@ -36,15 +37,29 @@ class OpenFile:
 
     @property
     def path(self) -> str | None:
+        home = self._home()
+        return home.path if home else None
+
+    def _home(self) -> Location | None:
+        """Where on disk the user opened it from."""
+        from nwbdecode.load.zarr import ZarrFolder, is_zarr
+
         where = self.content.container_source
-        return os.path.abspath(where) if where and os.path.isfile(where) else None
+        if where and os.path.isfile(where):
+            return LocalFile(os.path.abspath(where))
+        return ZarrFolder(os.path.abspath(where)) if where and is_zarr(where) else None
+
+    def origin(self) -> dict[str, Any]:
+        home = self._home()
+        return home.origin() if home else {"file_name": "", "path": None}
 
     def open(self) -> tuple[NWBFile, Callable[[], None]]:
         return self.content, _nothing
 
     def nwb_version(self) -> str:
-        if self.path:
-            return LocalFile(self.path).nwb_version()
+        home = self._home()
+        if home:
+            return home.nwb_version()
         import pynwb
 
         catalog = pynwb.get_type_map().namespace_catalog
@@ -53,13 +68,19 @@ class OpenFile:
     def reader(self, data: Any) -> Reader:
         return reader_of(data)
 
+    def release(self) -> None:
+        home = self._home()
+        if home:
+            home.release()
+
     def __reduce__(self) -> Any:
-        if not self.path:
+        home = self._home()
+        if not home:
             raise NWBDecodeError(
                 "an NWBFile that lives only in memory cannot travel to another process; "
                 "write it to a file and open that, or pass on its signal instead"
             )
-        return LocalFile, (self.path,)
+        return type(home), (home.path,)
 
 
 def _nothing() -> None:
@@ -115,8 +136,23 @@ def reader_of(data: Any) -> Reader:
         path = data.file.filename
         if isinstance(path, str) and os.path.isfile(path):
             return HDF5Reader(os.path.abspath(path), data.name, data.shape, data.dtype.str)
-        return HeldReader(data)
+        return _streamed(data) or HeldReader(data)
+    if type(data).__module__.startswith("zarr."):
+        from nwbdecode.load.zarr import zarr_reader
+
+        return zarr_reader(data) or HeldReader(data)
     if isinstance(data, np.ndarray | list | tuple):
         array = np.asarray(data)
         return ArrayReader(array[:, None] if array.ndim == 1 else array)
     return HeldReader(data)
+
+
+def _streamed(data: Any) -> Reader | None:
+    """Reader of a dataset that was opened from the network; others never load that room."""
+    import sys
+
+    if "nwbdecode.load.remote.file" not in sys.modules:
+        return None
+    from nwbdecode.load.remote.file import remote_reader
+
+    return remote_reader(data)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.clock import scan, stamps_of
-from nwbdecode.load.electrodes import channel_table, choose, kept
+from nwbdecode.load.electrodes import channel_table, choose, kept, space_of
 from nwbdecode.load.imaging.movie import is_movie, movie_signal, traces_signal
 from nwbdecode.load.imaging.options import ImagingOptions
 from nwbdecode.load.series import shape_of
@@ -34,7 +34,7 @@ _ECOG = re.compile(
 
 
 def make_signal(
-    series: TimeSeries,
+    series: Any,
     path: str,
     location: Location,
     *,
@@ -44,7 +44,7 @@ def make_signal(
     imaging: ImagingOptions | None = None,
     cache: str | None = None,
 ) -> Signal:
-    """Make a lazy signal of an ElectricalSeries, RoiResponseSeries or movie.
+    """Make a lazy signal of a series, a movie, or a table of units.
 
     A sample's value is ``stored * conversion * channel_conversion + offset``.
 
@@ -54,35 +54,39 @@ def make_signal(
         If the series has no samples, no usable clock or no matching channel
         table, or if `channels` or `time` select nothing.
     """
+    from nwbdecode.load import bands, units
+
     options = imaging or ImagingOptions()
     if is_movie(series):
         return movie_signal(
             series, path, location, channels=channels, time=time, facts=facts,
             options=options, cache=cache,
         )  # fmt: skip
-    shape = shape_of(series)
-    check_shape(path, shape)
-    reader = location.reader(series.data)
-    stamps = stamps_of(series)
-    segments = segments_of(series, path, shape, stamps)
-    table = channel_table(series, shape[1] if len(shape) > 1 else 1)
-    rows = choose(table, channels)
-    table = table.iloc[rows]
-    modality = modality_of(series, path, table)
-    signal = Signal(
-        reader=reader,
-        segments=segments,
-        channels=kept(table),
-        columns=rows,
-        conversion=_conversion(series, path, shape)[rows],
-        offset=float(series.offset or 0.0),
-        units=str(series.unit),
-        modality=modality,
-        path=path,
-        object_id=str(series.object_id),
-        timestamps=stamps,
-    )
-    if modality == "imaging":
+    if units.holds_spikes(series):
+        signal = units.spike_counts(series, path, location, channels)
+    else:
+        shape = shape_of(series)
+        banded = bands.is_decomposition(series)
+        check_shape(path, shape, banded=banded)
+        table = bands.source_table(series, path, shape) if banded else _table(series, shape)
+        rows = choose(table, channels)
+        table = table.iloc[rows]
+        stamps = stamps_of(series)
+        signal = Signal(
+            reader=location.reader(series.data),
+            segments=segments_of(series, path, shape, stamps),
+            channels=kept(table),
+            columns=rows,
+            conversion=_conversion(series, path, shape)[rows],
+            offset=float(series.offset or 0.0),
+            units=str(series.unit),
+            modality=modality_of(series, path, table),
+            path=path,
+            object_id=str(series.object_id),
+            timestamps=stamps,
+            frequencies=bands.frequencies_of(series, path) if banded else (),
+        )
+    if signal.modality == "imaging":
         return traces_signal(signal, series, time=time, facts=facts, options=options)
     options.refuse(path, f"a {type(series).__name__}")
     if time is not None:
@@ -92,7 +96,7 @@ def make_signal(
 
 def about(signal: Signal, series: TimeSeries) -> dict[str, Any]:
     """What a result must say about the signal it was made from, as JSON values."""
-    return {
+    told = {
         "path": signal.path,
         "object_id": signal.object_id,
         "neurodata_type": type(series).__name__,
@@ -102,13 +106,20 @@ def about(signal: Signal, series: TimeSeries) -> dict[str, Any]:
         "start": signal.segments[0].start_time,
         "stop": signal.segments[-1].stop_time,
     }
+    space = space_of(series) if hasattr(series, "electrodes") and "x" in signal.channels else ""
+    return {**told, "space": space} if space else told
 
 
-def check_shape(path: str, shape: tuple[int, ...]) -> None:
-    """Refuse data that hold no samples or are no matrix."""
-    if len(shape) not in (1, 2) or 0 in shape:
+def _table(series: TimeSeries, shape: tuple[int, ...]) -> pd.DataFrame:
+    return channel_table(series, shape[1] if len(shape) > 1 else 1)
+
+
+def check_shape(path: str, shape: tuple[int, ...], *, banded: bool = False) -> None:
+    """Refuse data that hold no samples, or have other axes than a signal's."""
+    axes, expected = ((3,), "(time, channel, band)") if banded else ((1, 2), "(time, channel)")
+    if len(shape) not in axes or 0 in shape:
         what = "holds no samples" if 0 in shape else f"has shape {shape}"
-        raise NWBDecodeError(f"{path!r} {what}; expected data of shape (time, channel)")
+        raise NWBDecodeError(f"{path!r} {what}; expected data of shape {expected}")
 
 
 def check_span(time: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
@@ -173,8 +184,14 @@ def _conversion(series: TimeSeries, path: str, shape: tuple[int, ...]) -> np.nda
     return factor * each
 
 
-def modality_of(series: TimeSeries, path: str, table: pd.DataFrame | None) -> Modality:
-    """Tell imaging, cortical-surface and other electrodes apart by what the file says of them."""
+def modality_of(series: Any, path: str, table: pd.DataFrame | None) -> Modality:
+    """Tell kinds of signals apart: by type, and electrodes by what the file says of them."""
+    from nwbdecode.load import bands, units
+
+    if units.holds_spikes(series):
+        return "spikes"
+    if bands.is_decomposition(series):
+        return "bands"
     if hasattr(series, "rois") or is_movie(series):
         return "imaging"
     said = [path.replace("_", " "), str(series.description or "")]

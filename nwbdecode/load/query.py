@@ -1,4 +1,4 @@
-"""Conditions on the channel table: a small language of comparisons, and nothing that can run."""
+"""Conditions on tables: a small language of comparisons, and nothing that can run."""
 
 from __future__ import annotations
 
@@ -28,21 +28,28 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge,
 }
 _ALLOWED = "comparisons of columns with values, joined by and, or, not, in"
+_EXAMPLES = {
+    "channel": '"location == \'CA1\' and x > 3", or ids such as "0,3,5-8"',
+    "row": "\"label == 'run'\" or \"'run' in tags\"",
+}
 
 
-def matching(condition: str, table: pd.DataFrame) -> np.ndarray:
+def matching(condition: str, table: pd.DataFrame, *, what: str = "channel") -> np.ndarray:
     """Find the rows of a table that fulfill a condition.
 
     The condition is read as a syntax tree of comparisons (``== != < <= > >=
     in``, ``not in``), ``and``, ``or``, ``not``, column names (``id`` and
-    ``index`` are the channel ids), numbers, texts and lists. Calls,
+    ``index`` are the rows' ids), numbers, texts and lists. A column of several
+    texts a row, such as tags, stands on the right of ``in``. Calls,
     attributes and everything else are refused, so nothing in it can run.
 
     Parameters
     ----------
     condition : str
     table : pandas.DataFrame
-        Indexed by channel id.
+        Indexed by channel or row id.
+    what : str, default "channel"
+        What a row is, for messages.
 
     Returns
     -------
@@ -63,30 +70,31 @@ def matching(condition: str, table: pd.DataFrame) -> np.ndarray:
     [1]
     """
     if len(condition) > _LONGEST:
-        raise NWBDecodeError(f"the channel condition is longer than {_LONGEST} characters")
+        raise NWBDecodeError(f"the {what} condition is longer than {_LONGEST} characters")
     try:
         tree = ast.parse(condition.strip(), mode="eval").body
-        reader = _Reader(condition, table)
+        reader = _Reader(condition, table, what)
         found = reader.truth(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, NWBDecodeError):
             raise
         raise NWBDecodeError(
-            f"cannot read the channel condition {condition!r}; expected {_ALLOWED}, "
-            'such as "location == \'CA1\' and x > 3", or ids such as "0,3,5-8"'
+            f"cannot read the {what} condition {condition!r}; expected {_ALLOWED}, "
+            f"such as {_EXAMPLES.get(what, _EXAMPLES['row'])}"
         ) from None
     rows = np.flatnonzero(found)
     if not rows.size:
         values = "; ".join(f"{name} has {_values(reader.column(name))}" for name in reader.used)
-        raise NWBDecodeError(f"no channel fits {condition!r}: {values or 'it uses no column'}")
+        raise NWBDecodeError(f"no {what} fits {condition!r}: {values or 'it uses no column'}")
     return rows
 
 
 class _Reader:
     """Walks one condition over one table, remembering the columns it used."""
 
-    def __init__(self, condition: str, table: pd.DataFrame) -> None:
+    def __init__(self, condition: str, table: pd.DataFrame, what: str) -> None:
         self.condition = condition
+        self.what = what
         self.table = table
         self.used: list[str] = []
 
@@ -137,6 +145,9 @@ class _Reader:
     def compare(self, op: ast.cmpop, left: Any, right: Any) -> np.ndarray:
         shape = (len(self.table),)
         if isinstance(op, ast.In | ast.NotIn):
+            if isinstance(left, str) and _holds_texts(right):
+                inside = np.array([left in texts for texts in right], dtype=bool)
+                return inside if isinstance(op, ast.In) else ~inside
             if not isinstance(right, list):
                 raise NWBDecodeError(
                     f"'in' needs a list in {self.condition!r}, such as location in ['CA1', 'CA3']"
@@ -160,14 +171,23 @@ class _Reader:
         if name in ("id", "index", "channel"):
             return np.asarray(self.table.index.to_numpy())
         names = [*map(str, self.table.columns), "id"]
-        raise NWBDecodeError(f"the channel table has no column {name!r}. {suggest(name, names)}")
+        raise NWBDecodeError(
+            f"the {self.what} table has no column {name!r}. {suggest(name, names)}"
+        )
 
     def refused(self, node: ast.expr) -> NWBDecodeError:
         part = ast.get_source_segment(self.condition.strip(), node) or type(node).__name__
         hint = " (join conditions with and, or)" if isinstance(node, ast.BinOp) else ""
         return NWBDecodeError(
-            f"{part!r} is not allowed in a channel condition{hint}; expected {_ALLOWED}"
+            f"{part!r} is not allowed in a {self.what} condition{hint}; expected {_ALLOWED}"
         )
+
+
+def _holds_texts(column: Any) -> bool:
+    """Whether a column has a tuple of texts in each row."""
+    if not isinstance(column, np.ndarray) or column.dtype != object:
+        return False
+    return all(isinstance(texts, tuple) for texts in column)
 
 
 def _values(column: np.ndarray) -> str:

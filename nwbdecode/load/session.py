@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,16 +34,18 @@ def facts(nwbfile: NWBFile, location: Location) -> dict[str, Any]:
     -------
     dict
         ``identifier``, ``object_id``, ``file_name``, ``path`` (None in
-        memory), ``nwb_version``, ``session_description``,
+        memory and on the network), ``nwb_version``, ``session_description``,
         ``session_start_time`` and ``timestamps_reference_time`` (ISO 8601),
         ``subject``, ``devices``, ``electrode_groups``, and whichever of
         institution, lab, session_id, experimenter and keywords are filled.
+        Of a remote file also ``url`` (without signature), ``bytes``,
+        ``content`` (the same text for the same bytes only), ``etag``, and
+        ``dandi``: instance, api, dandiset, version, asset_id, path, sha256.
     """
     found: dict[str, Any] = {
         "identifier": str(nwbfile.identifier),
         "object_id": str(nwbfile.object_id),
-        "file_name": os.path.basename(location.path) if location.path else "",
-        "path": location.path,
+        **location.origin(),
         "nwb_version": location.nwb_version(),
         "session_description": str(nwbfile.session_description),
         "session_start_time": nwbfile.session_start_time.isoformat(),

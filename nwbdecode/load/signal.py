@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-Modality = Literal["ephys", "ecog", "imaging"]
+Modality = Literal["ephys", "ecog", "imaging", "spikes", "bands"]
 
 
 class Reader(Protocol):
@@ -87,16 +87,16 @@ class Signal:
         The gapless runs of the recording, in order; with `select` they shrink.
     channels : pandas.DataFrame
         One row a channel, indexed by channel id (named ``"channel"``), with
-        whichever of ``x, y, z, location, group, bad`` the source knows.
+        what the source knows of each: ``x, y, z, location, group, bad`` and more.
     columns : array of int
         The stored column behind each row of `channels`.
     conversion : array of float, shape (channel,)
         Multiplier from stored counts to `units`, channel by channel.
-    offset : float
+    offset : float, or array of float, shape (channel,)
         Added after the multiplication, in `units`.
     units : str
         What a converted sample is measured in (``"volts"`` for voltage).
-    modality : {"ephys", "ecog", "imaging"}
+    modality : {"ephys", "ecog", "imaging", "spikes", "bands"}
         Decides the defaults of later stages.
     path, object_id : str
         Where the signal lives in its source.
@@ -105,6 +105,12 @@ class Signal:
     timestamps : Reader, optional
         Stored time of every sample, shape (time, 1), where the source has
         them; then `times` is exact and `segments` is their summary.
+    only : tuple of (start, stop), optional
+        Seconds: bins are made inside one of these times alone. All samples of
+        the segments may still be read for them.
+    frequencies : tuple of float
+        Centers in Hz of the bands that a channel was cut into before it was stored;
+        reads then have a third axis. Empty for everything else.
     support : (float, float), default (0, 0)
         Seconds before and after a sample, beyond itself, that its value
         depends on, such as those of a rolling baseline.
@@ -115,13 +121,15 @@ class Signal:
     channels: pd.DataFrame
     columns: np.ndarray
     conversion: np.ndarray
-    offset: float = 0.0
+    offset: float | np.ndarray = 0.0
     units: str = "volts"
     modality: Modality = "ephys"
     path: str = ""
     object_id: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
     timestamps: Reader | None = None
+    only: tuple[tuple[float, float], ...] | None = None
+    frequencies: tuple[float, ...] = ()
     support: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
@@ -154,9 +162,9 @@ class Signal:
     @property
     def nbytes(self) -> int:
         """Bytes that a full read takes from the source, before compression."""
+        each = self.n_channels * max(len(self.frequencies), 1) * self.reader.dtype.itemsize
         # Traces are small; what they are taken out of may be a movie.
-        each = getattr(self.reader, "sample_bytes", self.n_channels * self.reader.dtype.itemsize)
-        return int(self.n_samples * each)
+        return int(self.n_samples * getattr(self.reader, "sample_bytes", each))
 
     def read(
         self,
@@ -180,7 +188,7 @@ class Signal:
 
         Returns
         -------
-        xarray.DataArray, shape (time, channel)
+        xarray.DataArray, shape (time, channel) or (time, channel, frequency)
             With the true time of each sample in seconds.
         """
         import xarray as xr
@@ -191,12 +199,14 @@ class Signal:
             missing = [c for c in channels if c not in held]
             raise NWBDecodeError(f"signal {self.path!r} has no channels {missing}; it has {held}")
         block = self.read_array(start, stop, picked=picked, units=units)
+        bands = {"frequency": list(self.frequencies)} if self.frequencies else {}
         return xr.DataArray(
             block,
-            dims=("time", "channel"),
+            dims=("time", "channel", *bands),
             coords={
                 "time": self.times(np.arange(start, stop)),
                 "channel": self.channels.index.to_numpy()[picked],
+                **bands,
             },
             attrs={"units": self.units if units == "physical" else "counts"},
         )
@@ -219,9 +229,12 @@ class Signal:
             return stored
         dtype = np.float64 if stored.dtype.itemsize > 4 else np.float32
         scaled: Any = stored.astype(dtype)
-        scaled *= self.conversion[picked].astype(dtype)
-        if self.offset:
-            scaled += dtype(self.offset)
+        # Bands of a channel share its factor.
+        each = (slice(None),) + (None,) * (stored.ndim - 2)
+        scaled *= self.conversion[picked].astype(dtype)[each]
+        if np.any(self.offset):
+            offset = np.broadcast_to(self.offset, len(self.columns))[picked]
+            scaled += offset.astype(dtype)[each]
         return scaled
 
     def times(self, samples: np.ndarray) -> np.ndarray:
@@ -282,6 +295,7 @@ class Signal:
                 channels=self.channels.iloc[rows],
                 columns=self.columns[rows],
                 conversion=self.conversion[rows],
+                offset=self.offset[rows] if isinstance(self.offset, np.ndarray) else self.offset,
             )
         if time is not None:
             low = -np.inf if time[0] is None else time[0]
@@ -299,9 +313,10 @@ class Signal:
     def __repr__(self) -> str:
         first, last = self.segments[0], self.segments[-1]
         gaps = len(self.segments) - 1
+        bands = f" x {len(self.frequencies)} bands" if self.frequencies else ""
         lines = [
             f"<nwbdecode.Signal {self.path or '(in memory)'}>",
-            f"  {self.modality}, {self.n_channels} channels at {self.rate:.10g} Hz, "
+            f"  {self.modality}, {self.n_channels} channels{bands} at {self.rate:.10g} Hz, "
             f"{self.reader.dtype} -> {self.units}",
             f"  {first.start_time:.3f} to {last.stop_time:.3f} s ({self.duration:.1f} s of signal, "
             f"{gaps} gap{'s' if gaps != 1 else ''})",
@@ -309,7 +324,18 @@ class Signal:
         if "location" in self.channels:
             places = sorted({str(place) for place in self.channels["location"]})
             lines.append(f"  location: {', '.join(places[:6])}")
-        lines += [f"  {note}" for note in self.source.get("signal", {}).get("notes", ())]
+        space = self.source.get("signal", {}).get("space")
+        lines += [f"  coordinates: {space}"] if space else []
+        if "bad" in self.channels and self.channels["bad"].any():
+            bad = [str(label) for label in self.channels.index[self.channels["bad"].astype(bool)]]
+            more = ", ..." if len(bad) > 12 else ""
+            lines.append(
+                f"  bad, left out of features: {', '.join(bad[:12])}{more} "
+                f"({len(bad)} of {self.n_channels})"
+            )
+        told = self.source.get("signal", {})
+        notes = [*told.get("notes", ()), *told.get("epochs", {}).get("notes", ())]
+        lines += [f"  {note}" for note in notes]
         return "\n".join(lines)
 
 
@@ -336,16 +362,23 @@ def _cut(segments: Sequence[Segment], low: float, high: float) -> Iterator[Segme
 def as_signal(
     data: Any, *, rate: float | None = None, units: str = "volts", modality: Modality = "ephys"
 ) -> Signal:
-    """Take a signal as it is, or make one of an array.
+    """Take a signal as it is, or make one of an array or a SpikeInterface recording.
 
     Parameters
     ----------
-    data : Signal, xarray.DataArray (time, channel) or numpy array (time[, channel])
-        A DataArray with a regular ``time`` coordinate gives its own rate.
+    data : Signal, DataArray (time, channel), array (time[, channel]) or SpikeInterface recording
+        A DataArray with a regular ``time`` coordinate gives its own rate; so does a
+        recording, whose gains, offsets, places, groups and segments are its own as well.
     rate : float, optional
         Samples per second; needed for a numpy array.
     units : str, default "volts"
-    modality : {"ephys", "ecog", "imaging"}, default "ephys"
+        Of an array. A recording with gains is in volts, one without in counts.
+    modality : {"ephys", "ecog", "imaging", "spikes"}, default "ephys"
+
+    Raises
+    ------
+    NWBDecodeError
+        If shape or clock are none of a signal's.
 
     Examples
     --------
@@ -353,58 +386,10 @@ def as_signal(
     >>> as_signal(np.zeros((1000, 4), dtype="float32"), rate=250.0).duration
     4.0
     """
-    import pandas as pd
-    import xarray as xr
-
     if isinstance(data, Signal):
         return data
-    start_time, ids = 0.0, None
-    columns: dict[str, Any] = {}
-    if isinstance(data, xr.DataArray):
-        if "time" not in data.dims or data.ndim > 2:
-            raise NWBDecodeError(
-                f"a DataArray signal needs dims ('time', 'channel'); found {data.dims}"
-            )
-        units = data.attrs.get("units", units)
-        modality = data.attrs.get("modality", modality)
-        if data.ndim == 2:
-            other = next(d for d in data.dims if d != "time")
-            data = data.transpose("time", other)
-            ids = data[other].to_numpy() if other in data.coords else None
-            columns = {
-                str(name): coord.to_numpy()
-                for name, coord in data.coords.items()
-                if coord.dims == (other,) and name != other
-            }
-        if "time" in data.coords:
-            time = data["time"].to_numpy().astype(np.float64)
-            start_time = float(time[0])
-            if rate is None and len(time) > 1:
-                step = np.diff(time)
-                rate = float((len(time) - 1) / (time[-1] - time[0]))
-                if np.abs(step * rate - 1).max() > 0.5:
-                    raise NWBDecodeError(
-                        "the DataArray's time steps vary from "
-                        f"{step.min():g} to {step.max():g} s; expected an even clock. "
-                        "Split it at its gaps"
-                    )
-        data = data.to_numpy()
-    array = np.asarray(data)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2 or array.shape[0] == 0:
-        raise NWBDecodeError(
-            f"a signal needs shape (time, channel) and samples; found {array.shape}"
-        )
-    if rate is None or not rate > 0:
-        raise NWBDecodeError(f"a positive `rate` in Hz is needed for a bare array; found {rate}")
-    index = pd.Index(np.arange(array.shape[1]) if ids is None else ids, name="channel")
-    return Signal(
-        reader=ArrayReader(array),
-        segments=(Segment(0, array.shape[0], start_time, float(rate)),),
-        channels=pd.DataFrame(columns, index=index),
-        columns=np.arange(array.shape[1]),
-        conversion=np.ones(array.shape[1]),
-        units=units,
-        modality=modality,
-    )
+    from nwbdecode.load import arrays, spikeinterface
+
+    if spikeinterface.is_recording(data):
+        return spikeinterface.recorded(data, modality=modality)
+    return arrays.signal_of(data, rate=rate, units=units, modality=modality)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load.hdf5 import reading, release
+from nwbdecode.load.hdf5 import reading
 from nwbdecode.load.location import Location, locate
 
 if TYPE_CHECKING:
@@ -22,14 +21,31 @@ if TYPE_CHECKING:
     from nwbdecode.load.targets import Asked
 
 
-def open(source: str | Path | NWBFile | Source) -> Source:
+def open(
+    source: str | Path | NWBFile | Source,
+    *,
+    download: bool = False,
+    cache: str | Path | None = None,
+    cache_bytes: float | None = None,
+) -> Source:
     """Open a recording, read-only.
 
     Parameters
     ----------
     source : str, Path, pynwb.NWBFile or Source
-        A local NWB file in HDF5, an NWBFile that is already open, or a
-        Source, which is given back.
+        A local NWB file in HDF5, an NWB-Zarr folder (with the ``zarr``
+        extra), an address (``https://``, ``s3://`` of a public bucket,
+        ``dandi://INSTANCE/ID[@VERSION]/PATH``, ``DANDI:ID[@VERSION]/PATH``, or
+        an asset's address on an archive's site or API), an NWBFile that is
+        already open, or a Source, which is given back.
+    download : bool, default False
+        Fetch a remote file whole, rather than the parts that are read.
+    cache : path, optional
+        Folder for what comes over the network, instead of ``NWBDECODE_CACHE``
+        or the user's cache folder.
+    cache_bytes : float, optional
+        Most bytes of streams to keep, instead of
+        ``NWBDECODE_STREAM_CACHE_BYTES`` or 10 GiB; 0 keeps none.
 
     Returns
     -------
@@ -39,11 +55,13 @@ def open(source: str | Path | NWBFile | Source) -> Source:
     Raises
     ------
     NWBDecodeError
-        If there is no such file, or it is no NWB file that can be read.
+        If there is no such file, it is no NWB file that can be read, a server
+        refuses or cannot be reached, or an address stands for several files,
+        which the message lists.
     """
     if isinstance(source, Source):
         return source
-    opened = Source(locate(source))
+    opened = Source(locate(source, download=download, cache=cache, cache_bytes=cache_bytes))
     # Faults of the file show here and not at first use.
     _ = opened.nwbfile
     return opened
@@ -70,7 +88,7 @@ class Source:
 
     @property
     def path(self) -> str | None:
-        """Absolute path of the local file, None for an NWBFile in memory."""
+        """Absolute path of the local file or folder, None in memory and on the network."""
         return self._location.path
 
     @property
@@ -126,6 +144,9 @@ class Source:
         *,
         channels: Any = None,
         time: tuple[float | None, float | None] | None = None,
+        only: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+        keep_invalid: bool = False,
         regions: str = "auto",
         grid: tuple[int, int] = (16, 16),
         block: int | None = None,
@@ -143,13 +164,23 @@ class Source:
         ----------
         path : str, optional
             As in the file, such as ``"processing/ecephys/LFP/LFP"``, or a
-            unique end of it. May be left out if there is only one signal.
-            ``"best"`` takes the file's movie, motion-corrected if it can be.
+            unique end of it. May be left out if there is only one signal, or only
+            one beside sorted units and band power made of it. ``"best"`` takes
+            the file's movie, motion-corrected if it can be.
         channels : int, sequence of int, or str, optional
-            Ids of the electrode or ROI table; text such as ``"0,3,5-8"``; or
+            Ids of the electrode, ROI or unit table; text such as ``"0,3,5-8"``; or
             a condition on the table, such as ``"location == 'CA1' and x > 3"``.
         time : (start, stop), optional
             Seconds on the session's clock; either may be None.
+        only : str or several, optional
+            Times that are decoded: a table of intervals, such as ``"trials"``, or
+            rows of one, such as ``"epochs[label == 'run']"``. Bins and windows lie
+            inside one interval; filters read the recording around it.
+        exclude : str or several, optional
+            Times that nothing reads, such as ``"epochs[label == 'stimulation']"``:
+            they become gaps of the signal.
+        keep_invalid : bool, default False
+            Keep what the file's ``invalid_times`` mark; by default it is excluded.
         regions : str, default "auto"
             Of a movie: ``"masks"`` of the file's PlaneSegmentation, the path of
             one, ``"grid"``, or masks where there are any, else the grid.
@@ -181,13 +212,15 @@ class Source:
         Raises
         ------
         NWBDecodeError
-            If the path fits none or several signals, the choice of channels
-            or time is empty, or the series' clock or tables are faulty.
+            If the path fits none or several signals, the choice of channels,
+            time or intervals is empty, or the series' clock or tables are faulty.
         """
+        from nwbdecode.load.cutting import within
+        from nwbdecode.load.epochs import epochs_of
         from nwbdecode.load.imaging.movie import BEST, best_movie
         from nwbdecode.load.imaging.options import ImagingOptions
         from nwbdecode.load.neural import make_signal
-        from nwbdecode.load.series import find
+        from nwbdecode.load.series import find, only_signal
 
         imaging = ImagingOptions(
             regions=regions, grid=grid, block=block, neuropil=neuropil,
@@ -198,17 +231,15 @@ class Source:
         if path == BEST:
             path = best_movie(listed)
         if path is None:
-            if len(listed.signals) != 1:
-                names = ", ".join(map(repr, sorted(listed.signals))) or "none"
-                raise NWBDecodeError(
-                    f"{self._location.label} holds {len(listed.signals)} signals; "
-                    f"name the one to use: {names}"
-                )
-            path = next(iter(listed.signals))
+            path = only_signal(listed, self._location.label)
         path = find(path, listed.signals, listed, what="signal")
         with reading(self._location.label):
-            return make_signal(
-                listed.signals[path],
+            series = listed.signals[path]
+            epochs = epochs_of(
+                listed, str(series.object_id), only=only, exclude=exclude, keep_invalid=keep_invalid
+            )
+            made = make_signal(
+                series,
                 path,
                 self._location,
                 channels=channels,
@@ -217,6 +248,7 @@ class Source:
                 imaging=imaging,
                 cache=None if cache is None else str(cache),
             )
+            return within(made, epochs)
 
     def targets(
         self, spec: Asked, *, kinds: Mapping[str, str] | None = None
@@ -226,10 +258,11 @@ class Source:
         Parameters
         ----------
         spec : str, TargetSpec, list of them, or dict of name to them
-            ``[NAME=]PATH[,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]``,
+            ``[NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]``,
             such as ``"behavior/Position/led1:speed"``,
             ``"run=led1:speed(median=0.3,max_gap=inf)"``,
-            ``"led1,led2:head_direction"`` or ``"tone@categorical"``.
+            ``"led1,led2:head_direction"``, ``"led1[x]"``, ``"tone@categorical"`` or
+            ``"trials/choice:window(start=0,stop=0.5)"``.
         kinds : mapping of target name to kind, optional
             The same as ``@KIND``: linear, circular or categorical.
 
@@ -237,9 +270,11 @@ class Source:
         -------
         dict of str to xarray.DataArray, dims (time,) or (time, component)
             NaN where missing. ``attrs``: kind, kind_from (given or inferred),
-            units, classes (if categorical), path, object_id, derivation,
-            spec, support (seconds before and after that a sample depends on)
-            and max_gap (s).
+            kind_reason, units, classes (if categorical), path, object_id,
+            derivation, spec, missing (share), support (seconds before and after
+            that a sample depends on) and max_gap (s). Labels of trials, intervals
+            and events are step functions (``attrs["steps"]``): a value holds until
+            the next; their coordinate ``trial`` says what no fold may cut.
 
         Raises
         ------
@@ -257,8 +292,7 @@ class Source:
         """Close the file; an NWBFile that the user opened stays open."""
         if self._close is not None:
             self._close()
-        if self.path:
-            release(self.path)
+        self._location.release()
         self._nwbfile = self._index = self._close = None
 
     def __enter__(self) -> Source:

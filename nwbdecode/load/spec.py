@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 
 from nwbdecode.decoding import KINDS
 from nwbdecode.errors import NWBDecodeError, suggest
-from nwbdecode.load.derive import DERIVATIONS
+from nwbdecode.load.derivations import DERIVATIONS
 
-_GRAMMAR = "[NAME=]PATH[,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]"
-_RESERVED = set("=:,@()")
+_GRAMMAR = "[NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]"
+_RESERVED = set("=:,@()[]")
+_PATH = re.compile(r"(?P<path>[^=:,@()\[\]]+)(?:\[(?P<columns>[^=:@()\[\]]*)\])?")
+# A comma between brackets stands between columns, not between paths.
+_BETWEEN_PATHS = re.compile(r",(?![^\[\]]*\])")
 _LINE = re.compile(
     r"(?:(?P<name>[^=:,@()]*)=)?"
     r"(?P<paths>[^=:@()]+)"
@@ -28,7 +31,9 @@ class TargetSpec:
     Parameters
     ----------
     paths : tuple of str
-        Series in the file: one, or two for `head_direction` (front first).
+        Series, or columns of a table of intervals or events, in the file: one, or
+        two for some derivations, such as `head_direction` (front first). Brackets
+        pick columns of a series: ``"led1[x]"``, ``"pose[3,1]"``.
     derivation : str, default ""
         One of `DERIVATIONS`; none by default.
     options : mapping of str to float
@@ -56,13 +61,16 @@ class TargetSpec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "paths", tuple(self.paths))
         object.__setattr__(self, "options", {k: float(v) for k, v in self.options.items()})
-        for text in (self.name, *self.paths):
-            if set(text) & _RESERVED or text != text.strip():
-                raise NWBDecodeError(f"{text!r} may not hold any of = : , @ ( ) nor outer blanks")
+        if set(self.name) & _RESERVED or self.name != self.name.strip():
+            raise NWBDecodeError(
+                f"{self.name!r} may not hold any of = : , @ ( ) [ ] nor outer blanks"
+            )
         if "/" in self.name:
             raise NWBDecodeError(f"target name {self.name!r} may not hold a '/'")
         if not self.paths or not all(path.strip("/") for path in self.paths):
             raise NWBDecodeError(f"a target needs a path; found {str(self)!r}. Write {_GRAMMAR}")
+        for path in self.paths:
+            split_columns(path)
         if self.kind and self.kind not in KINDS:
             raise NWBDecodeError(f"unknown kind {self.kind!r}. {suggest(self.kind, KINDS)}")
         self._check_derivation()
@@ -91,22 +99,29 @@ class TargetSpec:
                 raise NWBDecodeError(
                     f"{self.derivation} has no option {option!r}. {suggest(option, made.defaults)}"
                 )
-            if math.isnan(value) or value < 0 or (math.isinf(value) and option != "max_gap"):
+            negative = value < 0 and option not in made.signed
+            if math.isnan(value) or negative or (math.isinf(value) and option != "max_gap"):
                 raise NWBDecodeError(
                     f"{option} of {self.derivation} is {value:g}; "
                     "expected zero or a positive number (only max_gap may be inf)"
                 )
-        if self.kind and self.kind != made.kind:
+        if self.kind and made.kind and self.kind != made.kind:
             raise NWBDecodeError(f"{self.derivation} is {made.kind}; it cannot be {self.kind}")
 
     @property
     def label(self) -> str:
-        """Name of the target: as given, else the derivation, else the path's last part."""
-        return self.name or self.derivation or self.paths[0].rstrip("/").rsplit("/", 1)[-1]
+        """Name of the target: as given, else the derivation, else the path's last part.
+
+        Picked columns are part of it: ``led1[x]`` is called ``led1_x``.
+        """
+        path, columns = split_columns(self.paths[0])
+        last = path.rstrip("/").rsplit("/", 1)[-1]
+        made = "" if self.derivation == "window" else self.derivation
+        return self.name or made or "_".join([last, *(c for c in columns if c != "*")])
 
     @classmethod
     def parse(cls, text: str) -> TargetSpec:
-        """Read ``[NAME=]PATH[,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]``.
+        """Read ``[NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]``.
 
         Raises
         ------
@@ -122,7 +137,7 @@ class TargetSpec:
             if part[key] == "":
                 raise NWBDecodeError(f"the {key} in {text!r} is empty; expected {_GRAMMAR}")
         return cls(
-            paths=tuple(path.strip() for path in (part["paths"] or "").split(",")),
+            paths=tuple(path.strip() for path in _BETWEEN_PATHS.split(part["paths"] or "")),
             derivation=part["derivation"] or "",
             options=_options(part["options"] or "", text),
             kind=part["kind"] or "",
@@ -135,6 +150,31 @@ class TargetSpec:
         derivation = f":{self.derivation}" if self.derivation else ""
         kind = f"@{self.kind}" if self.kind else ""
         return f"{name}{','.join(self.paths)}{derivation}{f'({inner})' if inner else ''}{kind}"
+
+
+def split_columns(path: str) -> tuple[str, tuple[str, ...]]:
+    """Take a path and the columns picked in its brackets apart.
+
+    Raises
+    ------
+    NWBDecodeError
+        If brackets are unbalanced or empty, or a reserved character stands in the path.
+
+    Examples
+    --------
+    >>> split_columns("behavior/pose[3, 1]")
+    ('behavior/pose', ('3', '1'))
+    """
+    found = _PATH.fullmatch(path)
+    columns = () if found is None else (found["columns"] or "").split(",")
+    picked = tuple(column.strip() for column in columns)
+    bracketed = found is not None and found["columns"] is not None
+    if found is None or found["path"] != found["path"].strip() or (bracketed and "" in picked):
+        raise NWBDecodeError(
+            f"{path!r} is no path: it may not hold any of = : , @ ( ) [ ] nor outer blanks, but "
+            "for columns at its end, as in 'led1[x,y]'"
+        )
+    return found["path"], picked if bracketed else ()
 
 
 def _options(text: str, line: str) -> dict[str, float]:

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError, suggest
+from nwbdecode.load import events
 from nwbdecode.load.clock import fault, stamps_of
-from nwbdecode.load.derive import DERIVATIONS, MAX_GAP, wrap
-from nwbdecode.load.electrodes import text
-from nwbdecode.load.neural import check_shape, check_stamps, stated_rate
+from nwbdecode.load.columns import read_columns
+from nwbdecode.load.derivations import DERIVATIONS
+from nwbdecode.load.derive import MAX_GAP, wrap
+from nwbdecode.load.kinds import series_kind, si_unit, turn_unit
+from nwbdecode.load.memory import unwrapped
+from nwbdecode.load.neural import check_stamps, stated_rate
 from nwbdecode.load.series import Index, find, shape_of
-from nwbdecode.load.spec import TargetSpec
+from nwbdecode.load.spec import TargetSpec, split_columns
+from nwbdecode.load.tables import Column, classes_of, rows_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,24 +27,6 @@ if TYPE_CHECKING:
 
 #: What callers may ask for: one target, several, or names for them.
 Asked = str | TargetSpec | Iterable[str | TargetSpec] | Mapping[str, str | TargetSpec]
-
-_MOST_CLASSES = 1000
-_SI: dict[str, tuple[str, float]] = {
-    spelled: (unit, factor)
-    for unit, factor, names in (
-        ("meters", 1.0, "m meter meters metre metres"),
-        ("meters", 1e-2, "cm centimeter centimeters centimetre centimetres"),
-        ("meters", 1e-3, "mm millimeter millimeters millimetre millimetres"),
-        ("radians", 1.0, "rad radian radians"),
-        ("radians", np.pi / 180, "deg degree degrees °"),
-        ("meters/second", 1.0, "m/s m/sec meter/second meters/second meters/s"),
-        ("meters/second", 1e-2, "cm/s cm/sec centimeter/second centimeters/second centimeters/s"),
-        ("meters/second", 1e-3, "mm/s mm/sec millimeters/second"),
-        ("radians/second", 1.0, "rad/s radians/second radians/s"),
-        ("radians/second", np.pi / 180, "deg/s degrees/second degrees/s"),
-    )
-    for spelled in names.split()
-}
 
 
 def specs(asked: Asked, kinds: Mapping[str, str] | None = None) -> list[TargetSpec]:
@@ -99,15 +86,25 @@ def read_target(spec: TargetSpec, listed: Index) -> xr.DataArray:
     NWBDecodeError
         If a path, clock, kind or shape cannot be used.
     """
-    paths = [find(path, listed.targets, listed, what="target") for path in spec.paths]
+    derivation = DERIVATIONS.get(spec.derivation)
+    # The kind of what a derivation makes is its own, unless it keeps that of its source.
+    kind = "" if derivation is not None and derivation.kind else spec.kind
+    asked = [split_columns(path) for path in spec.paths]
+    paths = [find(path, listed.targets, listed, what="target") for path, _ in asked]
     made = [
-        _read(listed.targets[path], path, "" if spec.derivation else spec.kind) for path in paths
+        _read(listed.targets[path], path, columns, kind if i == 0 else "")
+        for i, (path, (_, columns)) in enumerate(zip(paths, asked, strict=True))
     ]
-    if spec.derivation:
-        derivation = DERIVATIONS[spec.derivation]
+    if derivation is not None:
+        if not derivation.of_events and any("stop" in part.coords for part in made):
+            raise NWBDecodeError(
+                f"{paths[0]!r} holds intervals or events; {spec.derivation} needs a series. "
+                f"{suggest('', [n for n, d in DERIVATIONS.items() if d.of_events])}"
+            )
         target = derivation.function(*made, **{**derivation.defaults, **spec.options})
     else:
-        target = made[0]
+        target = events.spread(made[0]) if "stop" in made[0].coords else made[0]
+    reason = f"{spec.derivation} is {derivation.kind}" if derivation and derivation.kind else ""
     attrs = {
         "derivation": "",
         **target.attrs,
@@ -115,23 +112,69 @@ def read_target(spec: TargetSpec, listed: Index) -> xr.DataArray:
         "object_id": ",".join(part.attrs["object_id"] for part in made),
         "spec": str(spec),
         "kind_from": "given" if spec.kind else "inferred",
+        "kind_reason": "" if spec.kind else reason or made[0].attrs["kind_reason"],
+        "missing": _missing(target),
     }
     target = target.copy(deep=False)
     target.attrs = attrs
     return target.rename(spec.label)
 
 
-def _read(series: TimeSeries, path: str, kind: str) -> xr.DataArray:
+def _missing(target: xr.DataArray) -> float:
+    """Share of samples, or of a step function's time, without a value."""
+    lost = ~np.isfinite(target.to_numpy().reshape(target.sizes["time"], -1)).all(axis=1)
+    if not target.attrs.get("steps"):
+        return float(lost.mean())
+    held = np.diff(target["time"].to_numpy())
+    return float(held[lost[:-1]].sum() / held.sum()) if held.size else 0.0
+
+
+def announced(target: xr.DataArray) -> str:
+    """Say in one line what a target was taken for, and what of it is missing.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> attrs = {"kind": "linear", "units": "meters", "kind_from": "inferred", "missing": 0.15}
+    >>> attrs["kind_reason"] = "2 columns of numbers with the unit 'meters'"
+    >>> announced(xr.DataArray([0.0], dims="time", name="place", attrs=attrs))
+    "place: linear, meters (2 columns of numbers with the unit 'meters'); 15 % missing"
+    """
+    attrs = target.attrs
+    classes = attrs.get("classes", [])
+    shown = ", ".join(map(str, classes[:6])) + (", ..." if len(classes) > 6 else "")
+    what = f"{len(classes)} classes: {shown}" if classes else attrs.get("units", "")
+    why = "as asked" if attrs.get("kind_from") == "given" else attrs.get("kind_reason", "")
+    said = [f"{target.name}: {attrs['kind']}{', ' + what if what else ''}"]
+    said[0] += f" ({why})" if why else ""
+    if attrs.get("missing", 0) > 0:
+        said.append(f"{100 * attrs['missing']:.2g} % missing")
+    if attrs.get("rows_without_stop"):
+        said.append(f"{attrs['rows_without_stop']} rows without a stop time left out")
+    if attrs.get("seconds_of_conflict"):
+        said.append(f"{attrs['seconds_of_conflict']:.3g} s where rows contradict each other")
+    return "; ".join(said)
+
+
+def _read(
+    item: TimeSeries | Column, path: str, columns: tuple[str, ...], kind: str
+) -> xr.DataArray:
+    if isinstance(item, Column):
+        if columns:
+            raise NWBDecodeError(f"{path!r} has one value a row; it has no columns to pick")
+        return rows_of(item, path, kind)
+    if is_intervals(item):
+        return interval_rows(item, path)
+    return _series(item, path, columns, kind)
+
+
+def _series(series: TimeSeries, path: str, columns: tuple[str, ...], kind: str) -> xr.DataArray:
     import xarray as xr
 
-    from nwbdecode.load.memory import unwrapped
-
-    shape = shape_of(series)
-    check_shape(path, shape)
-    stored = np.asarray(unwrapped(series.data)[:])
-    stored = stored[:, 0] if stored.ndim == 2 and stored.shape[1] == 1 else stored
-    time = clock_of(series, path, shape)
-    kind = kind or inferred_kind(series, stored.dtype.kind, stored.ndim)
+    stored, labels = read_columns(series, path, columns)
+    time = clock_of(series, path, shape_of(series))
+    inferred, reason = series_kind(series, stored, max(1, len(labels)))
+    kind, reason = (kind, "") if kind else (inferred, reason)
     values, attrs = _valued(series, path, stored, kind)
     # Some systems write a frame twice: the first of equal times stands for both.
     fresh = np.concatenate([[True], np.diff(time) > 0])
@@ -139,10 +182,11 @@ def _read(series: TimeSeries, path: str, kind: str) -> xr.DataArray:
     dims: tuple[str, ...] = ("time",)
     if values.ndim == 2:
         dims = ("time", "component")
-        coords["component"] = components(series, values.shape[1])
+        coords["component"] = labels
     step = float(np.median(np.diff(time[fresh]))) if fresh.sum() > 1 else 0.0
     attrs |= {
         "kind": kind,
+        "kind_reason": reason,
         "support": [0.0, 0.0],
         # A clock slower than the usual limit could otherwise never be interpolated.
         "max_gap": max(MAX_GAP, 1.5 * step),
@@ -150,6 +194,10 @@ def _read(series: TimeSeries, path: str, kind: str) -> xr.DataArray:
     }
     if not fresh.all():
         attrs["repeated_timestamps"] = int((~fresh).sum())
+    if is_annotations(series):
+        # An annotation is an event: what it says holds until the next one.
+        coords["stop"] = ("time", np.full(int(fresh.sum()), np.nan))
+        attrs["hold"] = True
     return xr.DataArray(values[fresh], dims=dims, coords=coords, attrs=attrs, name=path)
 
 
@@ -175,47 +223,60 @@ def clock_of(series: TimeSeries, path: str, shape: tuple[int, ...]) -> np.ndarra
     return time
 
 
-def inferred_kind(series: TimeSeries, dtype_kind: str, ndim: int) -> str:
-    """Kind of target that a series is, from its type, units and data."""
-    if dtype_kind in "OSUb":
-        return "categorical"
-    unit, _ = si_unit(series)
-    circular = is_compass(series) or unit == "radians"
-    # Two columns of degrees are a gaze or a stimulus position, not a direction.
-    return "circular" if circular and ndim == 1 else "linear"
+def interval_rows(series: TimeSeries, path: str) -> xr.DataArray:
+    """Read an IntervalSeries as rows: +k begins an interval of kind k, -k ends it.
+
+    Raises
+    ------
+    NWBDecodeError
+        If none of its intervals begins and ends.
+    """
+    import xarray as xr
+
+    shape = shape_of(series)
+    time = clock_of(series, path, shape)
+    marks = np.asarray(unwrapped(series.data)[:])
+    rows: list[tuple[float, float, int]] = []
+    for code in np.unique(np.abs(marks[marks != 0])):
+        own = np.abs(marks) == code
+        begins, at = marks[own] > 0, time[own]
+        pairs = np.flatnonzero(begins[:-1] & ~begins[1:])
+        rows += [(float(at[i]), float(at[i + 1]), int(code)) for i in pairs]
+    if not rows:
+        raise NWBDecodeError(f"{path!r} holds no interval that begins (> 0) and then ends (< 0)")
+    start, stop, codes = (np.array(part) for part in zip(*sorted(rows), strict=True))
+    kinds = np.unique(codes)
+    names = ["on"] if len(kinds) == 1 else [str(code) for code in kinds]
+    attrs = {
+        "kind": "categorical", "kind_reason": "it is an IntervalSeries", "units": "",
+        "classes": ["off", *names], "outside": "off", "hold": False,
+        "object_id": str(series.object_id), "support": [0.0, 0.0],
+    }  # fmt: skip
+    return xr.DataArray(
+        np.searchsorted(kinds, codes) + 1.0, dims="time", name=path, attrs=attrs,
+        coords={"time": start, "stop": ("time", stop)},
+    )  # fmt: skip
 
 
-def is_compass(series: TimeSeries) -> bool:
-    """Whether a series lies in a CompassDirection."""
-    from pynwb.behavior import CompassDirection
+def is_intervals(series: Any) -> bool:
+    """Whether a series marks intervals by their ends."""
+    from pynwb.misc import IntervalSeries
 
-    return isinstance(series.parent, CompassDirection)
-
-
-def si_unit(series: TimeSeries) -> tuple[str, float]:
-    """SI name of a series' unit and the factor to it; unknown units stay as they are."""
-    stated = str(series.unit or "").strip()
-    known = _SI.get(stated) or _SI.get(stated.lower())
-    return known or (stated, 1.0)
+    return isinstance(series, IntervalSeries)
 
 
-def components(series: TimeSeries, n: int) -> list[str]:
-    """Names of a series' columns."""
-    from pynwb.behavior import SpatialSeries
+def is_annotations(series: Any) -> bool:
+    """Whether a series holds notes that someone took."""
+    from pynwb.misc import AnnotationSeries
 
-    features = getattr(series, "features", None)
-    if features is not None and len(features) == n:
-        return [text(name) for name in features[:]]
-    if isinstance(series, SpatialSeries) and n <= 3:
-        return list("xyz"[:n])
-    return [str(i) for i in range(n)]
+    return isinstance(series, AnnotationSeries)
 
 
 def _valued(
     series: TimeSeries, path: str, stored: np.ndarray, kind: str
 ) -> tuple[np.ndarray, dict[str, Any]]:
     if kind == "categorical":
-        return _classes(stored, path)
+        return classes_of(stored, path)
     if stored.dtype.kind not in "iufb":
         raise NWBDecodeError(f"{path!r} holds text; it can be categorical but not {kind}")
     unit, factor = si_unit(series)
@@ -228,39 +289,12 @@ def _valued(
         raise NWBDecodeError(
             f"{path!r} has shape {stored.shape}; a circular target is one angle at each time"
         )
-    attrs = {"units": "radians"}
-    if unit != "radians":
-        # pynwb's default unit for any SpatialSeries is meters, also for angles.
-        reach = float(np.nanmax(np.abs(values), initial=0.0))
-        if reach > 361:
-            raise NWBDecodeError(
-                f"{path!r} is in {unit!r} and reaches {reach:g}; "
-                "a circular target needs radians or degrees"
-            )
-        factor = 1.0 if reach <= 2 * np.pi + 0.01 else np.pi / 180
-        attrs["units_from"] = f"range of the values; the file states {unit!r}"
-    return wrap(values * factor), attrs
-
-
-def _classes(stored: np.ndarray, path: str) -> tuple[np.ndarray, dict[str, Any]]:
-    if stored.ndim != 1:
-        raise NWBDecodeError(
-            f"{path!r} has shape {stored.shape}; a categorical target is one class at each time"
-        )
-    if stored.dtype.kind == "f":
-        missing = ~np.isfinite(stored)
-        labels, codes = np.unique(stored[~missing], return_inverse=True)
-        classes = [f"{label:.12g}" for label in labels]
-    else:
-        missing = np.zeros(len(stored), dtype=bool)
-        held = np.array([text(v) for v in stored]) if stored.dtype.kind in "OS" else stored
-        labels, codes = np.unique(held, return_inverse=True)
-        classes = [str(label) for label in labels]
-    if len(classes) > _MOST_CLASSES:
-        raise NWBDecodeError(
-            f"{path!r} holds {len(classes)} different values; a categorical target has at most "
-            f"{_MOST_CLASSES}. Ask for it as @linear"
-        )
-    values = np.full(len(stored), np.nan)
-    values[~missing] = codes
-    return values, {"units": "", "classes": classes}
+    if unit == "radians":
+        return wrap(values * factor), {"units": "radians"}
+    # pynwb's default unit for any SpatialSeries is meters, also for angles.
+    said = f"{path!r} is in {unit!r}"
+    factor = turn_unit(values, said)
+    return wrap(values * factor), {
+        "units": "radians",
+        "units_from": f"range of the values; the file states {unit!r}",
+    }

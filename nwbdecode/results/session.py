@@ -84,16 +84,19 @@ def electrode_rows(nwbfile: NWBFile, decoding: Decoding) -> list[int] | None:
     Returns
     -------
     list of int or None
-        None for imaging, for a result without channels, and for a file whose
-        own electrodes are others.
+        None for imaging and sorted units, for a result without channels, and for a
+        file whose own electrodes are others.
     """
     modality = (decoding.source.get("signal") or {}).get("modality")
     count = decoding.channels.sizes.get("channel", 0)
-    if modality == "imaging" or not count:
+    if modality in ("imaging", "spikes") or not count:
         return None
     ids = _ids(decoding)
     if nwbfile.electrodes is None:
         _add_electrodes(nwbfile, decoding, ids)
+    elif ids != decoding.channels["channel"].to_numpy().tolist():
+        # Pairs of electrodes are numbered here: the same numbers in the file are others.
+        return None
     known = {int(held): row for row, held in enumerate(nwbfile.electrodes.id[:])}
     return [known[held] for held in ids] if all(held in known for held in ids) else None
 

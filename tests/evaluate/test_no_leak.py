@@ -8,6 +8,7 @@ import pytest
 from nwbdecode.decoder import CNNDecoder, RidgeDecoder
 from nwbdecode.evaluate import PurgedKFold
 from nwbdecode.features import align
+from nwbdecode.load.cutting import without
 from nwbdecode.load.signal import as_signal
 from tests.evaluate.recordings import BIN, RATE, power, target, voltage, weights_of
 
@@ -67,6 +68,23 @@ def test_random_folds_fail_the_same_test(name):
     clean = fit(decoder, samples, values, random)
     spoiled = fit(decoder, *poison(samples, values, fold, features, decoder), random)
     assert weights_of(clean) != weights_of(spoiled)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_excluded_times_change_no_weight(name):
+    """As an artifact would: what was left out reaches training through no filter."""
+    decoder = DECODERS[name]
+    samples, values = voltage()
+    spoiled = samples.copy()
+    spoiled[int(40 * RATE) : int(60 * RATE)] = HUGE
+    weights = []
+    for raw in (samples, spoiled):
+        features = power(without(as_signal(raw, rate=RATE), [(40.0, 60.0)]))
+        aligned = align({"amplitude": target(values)}, features)
+        fold = next(iter(PurgedKFold(3).split(features, aligned, decoder.window_)))
+        own = type(decoder)(**decoder.get_params())
+        weights.append(weights_of(own.fit(features, aligned, fold.train)))
+    assert weights[0] == weights[1]
 
 
 def test_a_causal_prediction_depends_on_no_later_sample():

@@ -258,3 +258,74 @@ def test_a_target_that_cannot_be_used_is_refused(target: xr.DataArray, message: 
 def test_no_target_at_all_is_refused() -> None:
     with pytest.raises(NWBDecodeError, match="give at least one"):
         align({}, _bins())
+
+
+def _steps(time: Any, values: Any, trial: Any = None, **attrs: Any) -> xr.DataArray:
+    target = _target(values, time, **{"kind": "categorical", **attrs}, steps=True)
+    return target if trial is None else target.assign_coords(trial=("time", trial))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    kind=KINDS,
+    steps=st.lists(
+        st.tuples(st.integers(-50, 550), st.integers(0, 2) | st.none()),
+        min_size=1, max_size=9, unique_by=lambda step: step[0],
+    ),
+)  # fmt: skip
+def test_a_step_function_gives_a_bin_what_holds_during_it(kind: str, steps: Any) -> None:
+    steps = sorted(steps)
+    time = np.array([at for at, _ in steps]) / 100
+    values = np.array([np.nan if v is None else float(v) for _, v in steps])
+    power = _bins(5.0)
+    # Each hundredth of a second looked up for itself, at its middle.
+    fine = (np.arange(500) + 0.5) / 100
+    where = np.searchsorted(time, fine, side="right") - 1
+    held = np.where(where < 0, np.nan, values[where]).reshape(50, 10)
+    known = np.isfinite(held).sum(axis=1)
+    if not (known > 5).any():
+        return
+    found = _aligned(_steps(time, values, kind=kind), power).to_numpy()
+    for k, (parts, count) in enumerate(zip(held, known, strict=True)):
+        if abs(count - 5) <= 1:
+            continue  # Bin edges lie half a millisecond beside the hundredths.
+        assert np.isfinite(found[k]) == (count > 5)
+        if count <= 5:
+            continue
+        parts = parts[np.isfinite(parts)]
+        counts = np.bincount(parts.astype(int), minlength=3)
+        if kind == "linear":
+            assert found[k] == pytest.approx(parts.mean(), abs=0.03)
+        elif kind == "circular":
+            assert _angle_between(found[k], np.angle(np.exp(1j * parts).mean())).max() < 0.05
+        elif np.sort(counts)[-1] - np.sort(counts)[-2] > 1:
+            assert found[k] == counts.argmax()
+
+
+def test_steps_are_never_interpolated_and_the_last_holds_without_end() -> None:
+    found = _aligned(_steps([1.0, 2.0, 8.0], [2, np.nan, 1]))
+    np.testing.assert_array_equal(found[10:20], np.full(10, 2))
+    assert np.isnan(found[:10]).all()
+    assert np.isnan(found[20:80]).all()
+    np.testing.assert_array_equal(found[80:], np.full(20, 1))
+    assert "steps" not in found.attrs
+
+
+def test_bins_are_told_the_trial_that_holds_their_center() -> None:
+    target = _steps([1.0, 2.0, 3.0, 4.03], [0, np.nan, 1, np.nan], [0, -1, 1, -1])
+    found = align({"it": target}, _bins())
+    np.testing.assert_array_equal(
+        np.flatnonzero(found["trial"] >= 0), [*range(10, 20), *range(30, 40)]
+    )
+    assert len(np.unique(found["trial"][10:20])) == 1
+    assert found["trial"][10] != found["trial"][30]
+    assert "trial" not in align({"it": _target(np.ones(500))}, _bins()).coords
+
+
+def test_trials_of_several_targets_may_be_cut_where_none_of_them_is() -> None:
+    one = _steps([1.0, 3.0], [0, np.nan], [0, -1])
+    other = _steps([2.0, 4.0, 5.0], [1, 2, np.nan], [0, 1, -1])
+    found = align({"one": one, "other": other}, _bins())["trial"].to_numpy()
+    cuts = np.flatnonzero((found[1:] != found[:-1]) | (found[1:] < 0)) + 1
+    assert not set(range(11, 40)) & set(cuts)
+    assert {10, 40, 50} <= set(cuts)

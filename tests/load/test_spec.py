@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load import TargetSpec
-from nwbdecode.load.derive import DERIVATIONS
+from nwbdecode.load.derivations import DERIVATIONS
 
 PARTS = st.text("abcXYZ019_-. é", min_size=1, max_size=8).filter(lambda s: s == s.strip())
-PATHS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
+COLUMNS = st.lists(PARTS | st.just("*"), max_size=3).map(
+    lambda names: f"[{','.join(names)}]" if names else ""
+)
+PATHS = st.tuples(st.lists(PARTS, min_size=1, max_size=4).map("/".join), COLUMNS).map("".join)
 POSITIVE = st.floats(0, 1e6, allow_nan=False)
 
 
@@ -30,6 +33,7 @@ def target_specs(draw: st.DrawFn) -> TargetSpec:
         n = draw(st.sampled_from(made.sources))
         for option in draw(st.sets(st.sampled_from([*made.defaults, "none"]))) - {"none"}:
             values = st.just(math.inf) | POSITIVE if option == "max_gap" else POSITIVE
+            values = values | st.floats(-1e3, 1e3) if option in made.signed else values
             options[option] = draw(values)
     return TargetSpec(
         paths=tuple(draw(PATHS) for _ in range(n)),
@@ -48,7 +52,7 @@ def test_a_spec_written_and_read_again_is_equal(spec: TargetSpec) -> None:
     assert hash(again) == hash(spec)
 
 
-@given(st.text("ab/=:,@()1.", max_size=20))
+@given(st.text("ab/=:,@()[]*1.", max_size=20))
 def test_no_text_ends_in_a_foreign_error(text: str) -> None:
     with contextlib.suppress(NWBDecodeError):
         TargetSpec.parse(text)
@@ -69,6 +73,10 @@ def test_every_part_of_the_grammar_is_read() -> None:
         ("A/led1:speed", "speed"),
         ("v=A/led1:speed", "v"),
         ("tone@linear", "tone"),
+        ("A/pose[3,*]", "pose_3"),
+        ("A/led1[x,y]", "led1_x_y"),
+        ("A/led1[x]:speed", "speed"),
+        ("trials/choice,trials/cue:window(start=-1,stop=0)", "choice"),
     ],
 )
 def test_the_name_is_given_or_the_derivation_or_the_last_part(text: str, label: str) -> None:
@@ -94,6 +102,13 @@ def test_the_name_is_given_or_the_derivation_or_the_last_part(text: str, label: 
         ("", "expected"),
         (":speed", "expected"),
         ("a/b=led1", "may not hold a '/'"),
+        ("led1[]", "is no path"),
+        ("led1[x,]", "is no path"),
+        ("led1[x", "is no path"),
+        ("led1[x]y", "is no path"),
+        ("trials/choice:near(stop=inf)", "only max_gap may be inf"),
+        ("trials/choice:since(most=-1)", "zero or a positive"),
+        ("trials/choice:near@linear", "cannot be linear"),
     ],
 )
 def test_a_faulty_spec_is_answered_with_what_is_expected(text: str, message: str) -> None:

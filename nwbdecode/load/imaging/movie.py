@@ -242,7 +242,7 @@ def traces_signal(
         reader = Fluorescence(
             signal.reader,
             conversion=_everywhere(signal),
-            offset=signal.offset,
+            offset=float(series.offset or 0.0),
             runs=baseline_runs(signal.segments, options),
             percentile=options.baseline_percentile,
         )

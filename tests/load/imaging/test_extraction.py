@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nwbdecode import load
 from nwbdecode.load import Signal
-from nwbdecode.load.hdf5 import HDF5Reader, release
+from nwbdecode.load.hdf5 import HDF5Reader, LocalFile
 from nwbdecode.load.imaging import extraction
 from tests.load import recordings
 from tests.load.imaging import movies
@@ -60,7 +60,7 @@ def test_chunks_and_budget_change_no_value(
     np.testing.assert_allclose(found, expected, rtol=2e-7)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=5)
 @given(cuts=st.lists(st.integers(1, movies.FRAMES - 1), max_size=5, unique=True))
 def test_any_reads_give_the_same_bits(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
@@ -145,7 +145,7 @@ def test_a_changed_movie_or_other_regions_have_their_own_traces(
     before = taken(path).read(0, 20).to_numpy()
     taken(path, regions="grid", grid=(2, 2)).read(0, 20)
     assert len(list((cache / "traces").iterdir())) == 2
-    release(str(path))
+    LocalFile.at(path).release()
     with h5py.File(path, "r+") as file:
         file["acquisition/Movie/data"][:20] += 7
     stamp = os.stat(path).st_mtime_ns + 1

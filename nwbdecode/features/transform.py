@@ -1,0 +1,142 @@
+"""From samples to bins: the transforms that a recipe may ask for, and how far they reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nwbdecode.errors import NWBDecodeError
+from nwbdecode.features.bins import Bins
+from nwbdecode.features.morlet import reference_power
+from nwbdecode.load.signal import Signal
+
+
+@dataclass(frozen=True)
+class Transform:
+    """From padded samples (channel, time) to (bin, frequency, channel).
+
+    `make` takes the samples, the index of the first counted from the segment's, and the
+    bins' first and last samples. `before` and `after` are the samples beyond a bin's own
+    that it depends on.
+    """
+
+    make: Callable[[np.ndarray, int, np.ndarray, np.ndarray], np.ndarray]
+    before: int = 0
+    after: int = 0
+
+
+def make_transform(signal: Signal, recipe: dict[str, Any]) -> Transform:
+    """Make the transform that a recipe describes, for a signal's rate and bands."""
+    if recipe["step"] == "traces":
+        return Transform(_means)
+    if recipe["step"] == "bands":
+        return Transform(_ready_made(np.asarray(signal.frequencies)))
+    return _wavelets(signal.rate, np.asarray(recipe["frequencies"]), recipe)
+
+
+def _means(samples: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    from nwbdecode.features.filterbank import smooth_mean
+
+    one = np.ones(1, dtype=np.float32)
+    return smooth_mean(samples, one, first - origin, stop - origin)[:, None, :]
+
+
+def _ready_made(frequencies: np.ndarray) -> Callable[..., np.ndarray]:
+    """Average rows (channel, band) that lie one after the other, bands ascending."""
+    ascending = np.argsort(frequencies, kind="stable")
+
+    def make(samples: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        means = _means(samples, origin, first, stop)[:, 0]
+        apart = means.reshape(len(means), -1, len(frequencies))
+        return apart[:, :, ascending].transpose(0, 2, 1)
+
+    return make
+
+
+def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any]) -> Transform:
+    from nwbdecode.features import filterbank
+
+    w0, truncate = recipe["w0"], recipe["truncate"]
+    filters = [filterbank.make_band(f, rate, w0=w0, truncate=truncate) for f in bands]
+    low_pass = _low_pass(float(bands[0]), rate) if recipe["remainder"] else None
+    low_reach = 0 if low_pass is None else len(low_pass) // 2
+    causal = recipe["causal"]
+    if causal and recipe["engine"] != "filterbank":
+        raise NWBDecodeError("causal features come from engine='filterbank' alone")
+
+    def make(samples: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
+        if recipe["engine"] == "filterbank":
+            rows = []
+            for band in filters:
+                lag = band.reach if causal else 0
+                rows.append(filterbank.band_power(samples, origin, band, first - lag, stop - lag))
+            out = np.stack(rows, axis=1)
+        else:
+            out = _slow_power(recipe, samples, bands, rate, first - origin, stop - origin)
+        if low_pass is None:
+            return out
+        at = origin + (low_reach if causal else 0)
+        row = filterbank.smooth_mean(samples, low_pass, first - at, stop - at)
+        return np.concatenate([row[:, None, :], out], axis=1)
+
+    reach = max(low_reach, *(band.reach for band in filters))
+    return Transform(make, before=2 * reach if causal else reach, after=0 if causal else reach)
+
+
+def _low_pass(lowest: float, rate: float) -> np.ndarray:
+    """Gaussian taps whose gain is one half at half the lowest band."""
+    sigma = np.sqrt(2 * np.log(2)) * rate / (np.pi * lowest)
+    half = int(np.ceil(4 * sigma))
+    taps = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
+    return (taps / taps.sum()).astype(np.float32)
+
+
+def _slow_power(
+    recipe: dict[str, Any],
+    samples: np.ndarray,
+    bands: np.ndarray,
+    rate: float,
+    first: np.ndarray,
+    stop: np.ndarray,
+) -> np.ndarray:
+    if recipe["engine"] == "pywt":
+        return _pywt_power(samples, bands, rate, first, stop, recipe["w0"])
+    if recipe["engine"] != "reference":
+        raise NWBDecodeError(
+            f"unknown engine {recipe['engine']!r}; there are 'filterbank', 'pywt' and 'reference'"
+        )
+    time = np.zeros(len(first))
+    bins = Bins(first, stop, time, time, time, time, 0.0)
+    out = reference_power(
+        samples.T, bins, bands, rate, w0=recipe["w0"], truncate=recipe["truncate"]
+    )
+    return out.astype(np.float32)
+
+
+def _pywt_power(
+    samples: np.ndarray,
+    bands: np.ndarray,
+    rate: float,
+    first: np.ndarray,
+    stop: np.ndarray,
+    w0: float,
+) -> np.ndarray:
+    """Wavelet power through PyWavelets' ``cmor`` with the same Gaussian and center."""
+    import pywt
+
+    # exp(-t^2 / B) exp(2 pi i C t): B = 2 is a Gaussian of unit deviation.
+    wavelet = pywt.ContinuousWavelet(f"cmor2.0-{w0 / (2 * np.pi)!r}")
+    scales = w0 * rate / (2 * np.pi * bands)
+    out = np.empty((len(first), len(bands), samples.shape[0]), dtype=np.float32)
+    edges = np.stack([first, stop], axis=1).ravel()
+    for c, row in enumerate(samples):
+        # Its default precision steps through slow wavelets so coarsely that they lose shape.
+        transform, _ = pywt.cwt(row.astype(np.float64), scales, wavelet, method="fft", precision=14)
+        # Its gain at the band's own frequency is sqrt(scale) / 2 of the amplitude.
+        power = 0.5 * np.abs(transform * 2 / np.sqrt(scales)[:, None]) ** 2
+        sums = np.add.reduceat(np.pad(power, ((0, 0), (0, 1))), edges, axis=1)[:, ::2]
+        out[:, :, c] = (sums / (stop - first)).T
+    return out

@@ -1,0 +1,97 @@
+"""Looking into a recording of 10 GB takes a few megabytes, and says what it did not read."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from pynwb.behavior import Position, SpatialSeries
+
+from nwbdecode import load
+from tests.load import recordings
+from tests.load.dandi_server import DandiServer
+
+HOURS = 2.4
+ROWS = int(HOURS * 3600 * 1250)
+
+
+@pytest.fixture(scope="module")
+def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 10 GB that takes a few on disk: what is never written is a hole."""
+    nwbfile = recordings.session()
+    recordings.add_electrodes(nwbfile, 384)
+    nwbfile.add_acquisition(recordings.electrical(nwbfile, n=10, timestamps=np.arange(10.0)))
+    leds = [
+        SpatialSeries(
+            name=name, data=np.zeros((10, 2)), timestamps=np.arange(10.0), unit="cm",
+            reference_frame="arena",
+        )
+        for name in ("front", "back")
+    ]  # fmt: skip
+    behavior = nwbfile.create_processing_module(name="behavior", description="tracked")
+    behavior.add(Position(spatial_series=leds))
+    path = recordings.save(nwbfile, tmp_path_factory.mktemp("huge"))
+    with h5py.File(path, "r+") as file:
+        _grow(file["acquisition/Raw"], "data", (ROWS, 384), "<i2")
+        _grow(file["acquisition/Raw"], "timestamps", (ROWS,), "<f8")
+        for name in ("front", "back"):
+            _grow(file[f"processing/behavior/Position/{name}"], "data", (ROWS // 5, 2), "<f8")
+            _grow(file[f"processing/behavior/Position/{name}"], "timestamps", (ROWS // 5,), "<f8")
+            _count(file[f"processing/behavior/Position/{name}/timestamps"], 250.0)
+        _count(file["acquisition/Raw/timestamps"], 1250.0)
+    return path
+
+
+def _grow(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> None:
+    """Replace a dataset by a longer one that is set aside and never filled."""
+    attributes = dict(group[name].attrs)
+    del group[name]
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    space = h5py.h5s.create_simple(shape)
+    h5py.h5d.create(group.id, name.encode(), h5py.h5t.py_create(np.dtype(dtype)), space, plan)
+    group[name].attrs.update(attributes)
+
+
+def _count(stamps: h5py.Dataset, rate: float) -> None:
+    for start in range(0, len(stamps), 1 << 20):
+        stop = min(start + (1 << 20), len(stamps))
+        stamps[start:stop] = np.arange(start, stop) / rate
+
+
+def test_a_recording_of_10_gb_is_looked_into_with_a_few_megabytes(
+    huge: Path, archive: DandiServer
+) -> None:
+    assert huge.stat().st_size > 8e9
+    assert huge.stat().st_blocks * 512 < 0.3e9
+    started = time.perf_counter()
+    with load.open(archive.serve("huge.nwb", huge)) as opened:
+        found = opened.catalog()
+        shown = repr(opened)
+    taken = time.perf_counter() - started
+    requests, count = archive.count()
+    assert count < 10e6
+    assert requests < 120
+    assert taken < 20
+    (signal,) = found["signals"]
+    assert signal["duration"] == pytest.approx(HOURS * 3600)
+    assert signal["rate"] == pytest.approx(1250)
+    assert signal["clock_read"] == "probed"
+    assert {target["missing_read"] for target in found["targets"]} == {"probed"}
+    assert "probed, not read whole" in shown
+
+
+def test_taking_a_part_of_it_streams_that_part(huge: Path, archive: DandiServer) -> None:
+    with load.open(archive.serve("huge.nwb", huge)) as opened:
+        data = opened.nwbfile.acquisition["Raw"].data
+        reader = load.memory.reader_of(data)
+        archive.forget()
+        block = reader.read(5_000_000, 5_001_250, np.arange(384))
+    assert block.shape == (1250, 384)
+    requests, count = archive.count()
+    assert requests <= 3
+    assert count == pytest.approx(block.nbytes, rel=0.2)

@@ -1,0 +1,43 @@
+"""What the page on targets shows is what happens, and what the page on recordings names exists."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from nwbdecode import load
+from tests.load import recordings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_examples_on_targets_run() -> None:
+    nwbfile = recordings.ephys()
+    nwbfile.add_trial_column(name="choice", description="side")
+    nwbfile.add_trial_column(name="block", description="of trials")
+    for row, choice in enumerate(("left", "right", "left", "right")):
+        start = 2.0 + 3 * row
+        nwbfile.add_trial(start_time=start, stop_time=start + 2, choice=choice, block=row // 2)
+    page = str(ROOT / "docs" / "targets.md")
+    failed, tried = doctest.testfile(
+        page, module_relative=False, globs={"source": load.open(nwbfile)},
+        optionflags=doctest.NORMALIZE_WHITESPACE,
+    )  # fmt: skip
+    assert (failed, tried > 0) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        (file, name)
+        for line in (ROOT / "docs" / "recordings.md").read_text().splitlines()
+        for file in re.findall(r"tests/[a-z_/0-9]+\.py", line)[:1]
+        for name in re.findall(r"::([a-z_0-9]+)", line) or [""]
+    ],
+)
+def test_the_tests_that_the_table_of_recordings_names_exist(file: str, name: str) -> None:
+    text = (ROOT / file).read_text()
+    assert not name or f"def {name}(" in text
