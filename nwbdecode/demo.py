@@ -101,6 +101,7 @@ MODALITIES = {
                 "highest": 200.0,
                 "n_bands": 12,
                 "reference": "average",
+                "notch": 60.0,
                 "remainder": True,
             },
             "decoder": {"window": 32, "epochs": 5, "hidden": 32},
