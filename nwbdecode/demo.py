@@ -72,7 +72,7 @@ MODALITIES = {
         },
         # Frames are few, and one row at 0 Hz is no axis to compare bands on.
         settings={
-            "decoder": {"window": 32, "epochs": 5},
+            "decoder": {"window": 32, "epochs": 4, "hidden": 32},
             "evaluation": {"importance": ["channel"], "repeats": 2},
         },
         signals={
@@ -99,11 +99,12 @@ MODALITIES = {
                 "bin": 0.05,
                 "lowest": 4.0,
                 "highest": 200.0,
-                "n_bands": 14,
+                "n_bands": 12,
                 "reference": "average",
+                "notch": 60.0,
                 "remainder": True,
             },
-            "decoder": {"window": 32, "epochs": 8},
+            "decoder": {"window": 32, "epochs": 5, "hidden": 32},
             "evaluation": {"repeats": 2},
         },
         signals={"": (None, {})},

@@ -163,7 +163,8 @@ class OphysRecording:
         glow = self.cells.brightness.astype(np.float32) * (1 + self.dff[part])
         still = np.tensordot(glow, self.view.footprint, axes=1)
         still += np.tensordot(NEUROPIL * (1 + self.neuropil[part]), self.view.patch, axes=1)
-        still *= self.bleaching[part, None, None].astype(np.float32)
+        left = bleaching(np.arange(*part.indices(self.n)) / self.rate)
+        still *= left[:, None, None].astype(np.float32)
         # A shift by parts of a pixel is a phase ramp; what wraps around ends in the margin.
         x, y = (fft.fftfreq(size) for size in still.shape[1:])
         dx, dy = self.motion[part].T

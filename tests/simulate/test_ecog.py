@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 from itertools import pairwise
 from typing import Any
 
@@ -94,6 +95,18 @@ def test_any_rate_fills_its_whole_duration(rate: float) -> None:
     made = recording.read(0, recording.n)
     assert made.shape == (round(3.3 * rate), 4)
     assert (made[-100:].std(axis=0) > 0).all()
+
+
+def test_a_long_recording_takes_no_more_memory_to_read_than_a_short_one() -> None:
+    peaks = []
+    for duration in (12.0, 3600.0):
+        recording = simulate_ecog(duration=duration, rate=500.0, size=(4, 4))
+        recording.read(0, 1)  # what is made once and kept
+        tracemalloc.start()
+        recording.read(recording.n - 6000, recording.n)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_no_sample_is_clipped(recording: ECoGRecording) -> None:

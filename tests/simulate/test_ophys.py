@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -64,6 +65,17 @@ def test_pieces_of_any_size_make_up_the_whole(
 def test_a_pickled_movie_reads_the_same(short: tuple[OphysRecording, np.ndarray]) -> None:
     recording, whole = short
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(recording)).read(0, 70), whole[:70])
+
+
+def test_a_long_movie_takes_no_more_memory_to_read_than_a_short_one() -> None:
+    peaks = []
+    for duration in (30.0, 3600.0):
+        recording = simulate_ophys(duration=duration, rate=10.0, **SMALL)
+        tracemalloc.start()
+        recording.read(recording.n - 128, recording.n)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_no_pixel_is_clipped(short: tuple[OphysRecording, np.ndarray]) -> None:
