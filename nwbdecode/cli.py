@@ -393,7 +393,7 @@ def importance(
 )  # fmt: skip
 @click.option(
     "--duration", type=click.FloatRange(min=60),
-    help="Seconds of recording to simulate [ephys 600, ophys 480, ecog 420].",
+    help="Seconds to simulate [ephys 600, ophys 480, ecog 420, of which 90 at least].",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @_common

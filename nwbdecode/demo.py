@@ -46,6 +46,8 @@ class Modality:
     signals : mapping of str to (str or None, mapping)
         What the recording is decoded from: a name (empty if there is one
         alone), the path in the file, and settings that only this signal takes.
+    shortest : float, default 60
+        Seconds below which a training block may lack a class.
     """
 
     write: str
@@ -53,6 +55,7 @@ class Modality:
     targets: Mapping[str, str]
     settings: Mapping[str, Any]
     signals: Mapping[str, tuple[str | None, Mapping[str, Any]]]
+    shortest: float = 60.0
 
 
 MODALITIES = {
@@ -108,6 +111,7 @@ MODALITIES = {
             "evaluation": {"repeats": 2},
         },
         signals={"": (None, {})},
+        shortest=90.0,
     ),
 }
 
@@ -189,12 +193,19 @@ def run_each(
     Raises
     ------
     NWBDecodeError
-        If the folder holds files that no demonstration wrote.
+        If the folder holds files that no demonstration wrote, or the duration
+        is too short to be decoded.
     """
     from nwbdecode import simulate
     from nwbdecode.config import FitConfig
 
     chosen = _modality(modality)
+    duration = chosen.duration if duration is None else duration
+    if not duration >= chosen.shortest:
+        raise NWBDecodeError(
+            f"a duration of {duration:g} s is too short for {modality!r}, whose classes would be "
+            f"missing from some folds; ask for {chosen.shortest:g} s at least"
+        )
     place = _own(Path(folder))
     for left in place.glob(f"{_SCRATCH}*"):  # of a demonstration that was killed
         shutil.rmtree(left)
@@ -206,7 +217,7 @@ def run_each(
     getattr(simulate, chosen.write)(
         recording,
         overwrite=True,
-        duration=chosen.duration if duration is None else duration,
+        duration=duration,
         seed=seed,
         progress=progress,
         **(simulation or {}),

@@ -46,7 +46,7 @@ def ecog(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return made(
         tmp_path_factory.mktemp("ecog"), "ecog", duration=180.0, seed=1,
         simulation={"size": (6, 6), "rate": 500.0},
-        config={**QUICK, "features": {"bin": 0.05, "frequencies": BANDS, "reference": "average"}},
+        config={**QUICK, "features": {"bin": 0.05, "frequencies": BANDS, "remainder": True}},
     )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def test_importance_finds_the_planted_bands(ecog: Made, target: str) -> None:
     low, high = (planted(files, "bands", edge)[of] for edge in ("low", "high"))
     carries = ((frequency[:, None] >= low) & (frequency[:, None] <= high)).any(axis=1)
     # Beta tells movement from rest, and so something of the finger but not of its bend.
-    expected = {"flexion": [75.0, 105.0, 145.0], "finger": [20.0, 75.0, 105.0, 145.0]}
+    expected = {"flexion": [0.0, *BANDS[3:]], "finger": [0.0, BANDS[1], *BANDS[3:]]}
     assert frequency[carries].tolist() == expected[target]
     assert value[carries].sum() > 2 * value[~carries].clip(0).sum()
     assert value[frequency >= 70].min() > value[~carries].max()
@@ -169,7 +169,7 @@ def test_a_demonstration_of_another_modality_leaves_no_stale_result(tmp_path: Pa
         (tmp_path / name).write_text("old")
     kept = demo._own(tmp_path)
     results, files = demo.run_each(
-        kept, modality="ecog", duration=60.0, progress=False,
+        kept, modality="ecog", duration=90.0, progress=False,
         simulation={"size": (2, 2), "rate": 500.0},
         config={
             "features": {"bin": 0.1, "frequencies": [20.0, 80.0]},
@@ -184,9 +184,11 @@ def test_a_demonstration_of_another_modality_leaves_no_stale_result(tmp_path: Pa
     assert nd.read(files["decoded"]).identical(results[""])
 
 
-def test_run_gives_one_result_and_names_run_each_where_there_are_several(tmp_path: Path) -> None:
+def test_what_cannot_be_demonstrated_is_said_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(nd.NWBDecodeError, match="run_each"):
         demo.run(tmp_path, modality="ophys")
     with pytest.raises(nd.NWBDecodeError, match="Did you mean 'ecog'"):
         demo.run(tmp_path, modality="eocg")
+    with pytest.raises(nd.NWBDecodeError, match="90 s at least"):
+        demo.run(tmp_path, modality="ecog", duration=60.0)
     assert list(tmp_path.iterdir()) == []
