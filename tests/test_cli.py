@@ -75,7 +75,11 @@ def test_inspect_lists_signals_and_targets(recording: Path) -> None:
     shown = run("inspect", recording)
     assert (shown.exit_code, SIGNAL in shown.stdout) == (0, True)
     found = json.loads(run("inspect", recording, "--json").stdout)
-    assert [entry["path"] for entry in found["signals"]] == [SIGNAL]
+    # The simulation also states the spikes that it planted, which are a signal as well.
+    assert [entry["path"] for entry in found["signals"]] == [
+        SIGNAL,
+        "processing/ground_truth/cells",
+    ]
 
 
 def test_fit_answers_in_json_on_stdout_and_talks_on_stderr(fitted: tuple[Path, Result]) -> None:
