@@ -40,9 +40,9 @@ class CNNDecoder(Decoder):
     Parameters
     ----------
     architecture : {"compact", "frey2021"}, default "compact"
-        "compact" projects all bands and channels at once and convolves over
-        time, with a linear path beside it; it reads log power. "frey2021" is
-        the published network with its published training [1]_.
+        "compact" combines the bands of each channel, projects all channels and
+        convolves over time, with a linear path beside it; it reads log power.
+        "frey2021" is the published network with its published training [1]_.
     window : int, default 64
         Bins read to decode one; a multiple of 16 for "frey2021".
     decode_at : {"center", "end"}, default "center"

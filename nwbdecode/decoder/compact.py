@@ -1,4 +1,4 @@
-"""The default network: bands and channels as features, convolutions over time alone."""
+"""The default network: bands seen channel by channel, then convolutions over time alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from torch import nn
 from nwbdecode.decoder.windows import lag_edges
 
 _BLOCKS = 4
+#: Combinations of bands made of every channel.
+_PER_CHANNEL = 16
 
 
 class Compact(nn.Module):
-    """One projection of all bands and channels, then separable convolutions over time.
+    """Bands seen channel by channel, all channels projected, then separable convolutions over time.
 
     No padding anywhere: each output sees exactly one window, so a long stretch
     costs one pass, and gives what window after window would give. A linear path
@@ -58,7 +60,8 @@ class Compact(nn.Module):
         super().__init__()
         self.before, self.window = before, window
         self.drop_features = nn.Dropout(dropout)
-        self.project = nn.Linear(n_frequencies * n_channels, hidden)
+        self.per_channel = _PerChannel(n_frequencies, n_channels)
+        self.project = nn.Linear(n_channels * _PER_CHANNEL, hidden)
         sizes = [len(part) + 1 for part in torch.arange(window - 1).tensor_split(_BLOCKS)]
         at_end = before == window - 1
         self.blocks = nn.ModuleList([_Block(hidden, size, at_end) for size in sizes])
@@ -86,7 +89,7 @@ class Compact(nn.Module):
         if self.training:
             # One mask a sequence: a band of a channel is gone for the whole window.
             x = x * self.drop_features(torch.ones_like(x[:, :1]))
-        x = self.project(x).transpose(1, 2)
+        x = self.project(self.per_channel(x)).transpose(1, 2)
         for block in self.blocks:
             x = block(x)
         x = x.transpose(1, 2)
@@ -95,6 +98,25 @@ class Compact(nn.Module):
         if self.linear is None or self.training:
             return outputs
         return self.linear.mixed(outputs, seen)
+
+
+class _PerChannel(nn.Module):
+    """The same few combinations of bands for every channel, each bent before channels mix.
+
+    A spike is a shape across bands on one channel in one bin. Summed over channels or
+    time before anything is bent, it would drown.
+    """
+
+    def __init__(self, n_frequencies: int, n_channels: int):
+        super().__init__()
+        self.sizes = (n_frequencies, n_channels)
+        self.combine = nn.Linear(n_frequencies, _PER_CHANNEL)
+        self.offset = nn.Parameter(0.3 * torch.randn(n_channels, _PER_CHANNEL))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, time, frequency * channel) to (batch, time, channel * combination)."""
+        x = x.reshape(*x.shape[:2], *self.sizes).transpose(2, 3)
+        return nn.functional.gelu(self.combine(x) + self.offset).flatten(2)
 
 
 class LinearPath(nn.Module):
