@@ -235,9 +235,9 @@ def simulate_ophys(
 
     Examples
     --------
-    >>> recording = simulate_ophys(duration=4.0, size=(64, 80))
+    >>> recording = simulate_ophys(duration=4.0, size=(80, 96))
     >>> recording.read(10, 20).shape
-    (10, 64, 80)
+    (10, 80, 96)
     """
     counts = n_tone_cells, n_speed_cells, n_untuned_cells
     _check(duration, rate, counts, seed)
