@@ -345,12 +345,12 @@ def _own(folder: Path) -> Path:
 
 def _is_simulated(recording: Path) -> bool:
     """Whether a file of the recording's name is a simulation, or there is none."""
-    import h5py
+    from nwbdecode.load.hdf5 import unlocked
 
     if not recording.exists():
         return True
     try:
-        with h5py.File(recording, "r") as file:
+        with unlocked(str(recording)) as file:
             return "processing/ground_truth" in file
     except OSError:
         return False

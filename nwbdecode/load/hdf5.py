@@ -63,7 +63,7 @@ def _handle(path: str) -> h5py.File:
                 _opened.move_to_end(key)
                 return handle
             del _opened[key]
-        handle = _unlocked(path)
+        handle = unlocked(path)
         _opened[key] = stamp, handle
         while len(_opened) > _MOST_OPEN:
             # Dropped, not closed: another thread may be reading from it.
@@ -184,7 +184,7 @@ def _check_file(path: Path) -> None:
         raise NWBDecodeError(f"{str(path)!r} may not be read: its permissions forbid it")
 
 
-def _unlocked(path: str) -> h5py.File:
+def unlocked(path: str) -> h5py.File:
     """Open a file without a lock: reading hinders nobody, and needs no leave to lock."""
     import h5py
 
@@ -206,7 +206,7 @@ def _h5py(path: str) -> h5py.File:
         what = "is empty" if size == 0 else "does not begin as an HDF5 file does"
         raise NWBDecodeError(f"{path!r} {what}; expected an NWB file in HDF5")
     try:
-        return _unlocked(path)
+        return unlocked(path)
     except Exception as error:  # h5py's answers to damage have no common class
         if "truncated" in str(error) or size < 800:
             why = "it is truncated, as after a broken copy or download. Fetch it again"

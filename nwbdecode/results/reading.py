@@ -14,6 +14,7 @@ from pynwb import NWBHDF5IO
 
 from nwbdecode.decoding import Decoding, StoredDecoder
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.hdf5 import unlocked
 from nwbdecode.results.arrays import Entry, restore
 from nwbdecode.results.jsontext import from_text
 from nwbdecode.results.module import MODULE, SCHEMA_VERSION
@@ -76,10 +77,11 @@ def _opened(path: Path) -> Iterator[NWBFile]:
     if not path.is_file():
         raise NWBDecodeError(f"there is no file {str(path)!r}")
     try:
-        io = NWBHDF5IO(str(path), mode="r")
+        file = unlocked(str(path))
+        io = NWBHDF5IO(file=file, mode="r")
     except Exception as error:  # h5py, hdmf and pynwb each have their own for a file not theirs
         raise _unreadable(path, error) from error
-    with io:
+    with file, io:
         try:
             nwbfile = io.read()
         except Exception as error:

@@ -7,10 +7,10 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 from pynwb import NWBHDF5IO
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.hdf5 import unlocked
 from nwbdecode.results.module import add_to
 from nwbdecode.results.session import new_file
 
@@ -86,7 +86,7 @@ def _is_source(path: Path, source: Any) -> bool:
     if told and Path(told).exists() and path.samefile(told):
         return True
     try:
-        with h5py.File(path, "r") as file:
+        with unlocked(str(path)) as file:
             object_id = file.attrs.get("object_id")
     except OSError:  # no HDF5, so not what was decoded
         return False
