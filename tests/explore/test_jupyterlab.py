@@ -113,7 +113,8 @@ def test_the_window_moves_by_keyboard_and_survives_a_reload(tmp_path):
         handle.focus()
         for _ in range(12):
             handle.press("ArrowRight")
-        tab.wait_for_function(f"{SHOWN} > {before + 11.5}")
+        # Each key press travels to Python and back: the last one counts.
+        tab.wait_for_function(f"{SHOWN} > {before + 11.9}")
         moved = tab.evaluate(SHOWN)
         assert moved == pytest.approx(before + 12, abs=0.1)
         tab.wait_for_function(f"{DRAWN} !== {json.dumps(line)}")
