@@ -5,34 +5,22 @@ Heavy imports stay inside the commands, so that help comes at once.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from nwbdecode import __version__
-from nwbdecode.cli_imaging import IMAGING
+from nwbdecode.cli_answers import announce, as_json_text, print_scores, records, tell
+from nwbdecode.cli_options import (
+    TARGET,
+    common,
+    from_network,
+    run_settings,
+    selecting,
+    writing,
+)
 from nwbdecode.errors import NWBDecodeError
-
-if TYPE_CHECKING:
-    from nwbdecode.decoding import Decoding
-
-Command = Callable[..., Any]
-
-_TARGET = """\b
-TARGET is [NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]
-  behavior/Position/led1                   the series as it is
-  run=behavior/Position/led1:speed         speed of a position, named run
-  led1:speed(median=0.3,gaussian=0.2)      with its own smoothing, in seconds
-  led1,led2:head_direction                 angle between two LEDs, front first
-  stimulus/tone@categorical                classes rather than numbers
-  led1[x]                                  one column of a series
-  trials/choice                            a column, over each trial
-  trials/choice:window(start=0,stop=0.5)   over a window after each trial's start
-  events/licks:near(start=0,stop=0.2)      near an event, or away from all
-A path may be cut to an end that is unique in the file."""
 
 
 class _Door(click.Group):
@@ -46,23 +34,6 @@ class _Door(click.Group):
                 raise
             click.echo(f"error: {error}", err=True)
             ctx.exit(1)
-
-
-class _Span(click.ParamType):
-    """START:STOP in seconds, either of which may be left out."""
-
-    name = "A:B"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float | None, float | None]:
-        if isinstance(value, tuple):
-            return value
-        low, colon, high = str(value).partition(":")
-        try:
-            if not colon:
-                raise ValueError
-            return (float(low) if low else None, float(high) if high else None)
-        except ValueError:
-            self.fail(f"{value!r} is no time; write START:STOP in seconds, such as 0:600 or 600:")
 
 
 @click.group(cls=_Door, context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,74 +56,11 @@ def cli() -> None:
     """
 
 
-def _common(command: Command) -> Command:
-    """Give a command ``--json`` and ``--debug``."""
-
-    def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        ctx.meta["debug"] = value
-
-    debug = click.option(
-        "--debug", is_flag=True, expose_value=False, is_eager=True, callback=remember,
-        help="Show a traceback for errors.",
-    )  # fmt: skip
-    machine = click.option(
-        "--json", "as_json", is_flag=True, help="Print the answer as JSON on stdout."
-    )
-    return machine(debug(command))
-
-
-def _writing(command: Command) -> Command:
-    """Give a command ``--output`` and ``--overwrite``."""
-    output = click.option(
-        "-o", "--output", required=True, type=click.Path(dir_okay=False), help="NWB file to write."
-    )
-    overwrite = click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-    return output(overwrite(command))
-
-
-def _from_network(command: Command) -> Command:
-    """Give a command ``--download``."""
-    return click.option(
-        "--download", is_flag=True,
-        help="Fetch a remote recording whole instead of streaming what is read.",
-    )(command)  # fmt: skip
-
-
-def _selecting(command: Command) -> Command:
-    """Give a command ``--signal``, ``--channels``, ``--time`` and the choice of epochs."""
-    signal = click.option(
-        "--signal", help="Path of the signal in the file, such as processing/ecephys/LFP/LFP."
-    )
-    channels = click.option(
-        "--channels", metavar="QUERY",
-        help="Ids such as 0,3,5-8, or a condition such as \"location == 'CA1'\".",
-    )  # fmt: skip
-    time = click.option(
-        "--time", type=_Span(), metavar="A:B",
-        help="Seconds on the session's clock; either end may be left out.",
-    )  # fmt: skip
-    only = click.option(
-        "--only", multiple=True, metavar="EPOCHS",
-        help="Decode these times alone: a table of intervals such as trials, or rows of it such "
-        "as \"epochs[label == 'run']\". May be given several times.",
-    )  # fmt: skip
-    exclude = click.option(
-        "--exclude",
-        multiple=True,
-        metavar="EPOCHS",
-        help="Let nothing read these times. The file's invalid_times always are among them.",
-    )
-    invalid = click.option(
-        "--keep-invalid", is_flag=True, help="Keep what the file marks as invalid_times."
-    )
-    return signal(channels(time(only(exclude(invalid(command))))))
-
-
 @cli.command()
 @click.argument("source", type=click.Path())
 @click.option("--full", is_flag=True, help="Read every clock and value rather than probe them.")
-@_from_network
-@_common
+@from_network
+@common
 def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
     """List what SOURCE holds: signals to decode from, targets to decode.
 
@@ -172,71 +80,26 @@ def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
     if is_several(source):
         there = assets(source)
         facts = [asset.facts() for asset in there]
-        click.echo(_json({"assets": facts}) if as_json else listed_assets(there))
+        click.echo(as_json_text({"assets": facts}) if as_json else listed_assets(there))
         return
     with open_source(source, download=download) as opened:
         found = opened.catalog(full=full)
-    click.echo(_json(found) if as_json else as_text(found))
+    click.echo(as_json_text(found) if as_json else as_text(found))
 
 
-_SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
-    ("--bin", "features.bin", {"type": float, "help": "Width of a time bin, s [1/30]."}),
-    ("--lowest-frequency", "features.lowest",
-     {"type": float, "help": "Lowest band, Hz [2]. Higher bands need less data."}),
-    ("--highest-frequency", "features.highest",
-     {"type": float,
-      "help": "Highest band, Hz [40 % of the rate, at most 15000; ECoG: at most 200]."}),
-    ("--bands", "features.n_bands", {"type": int, "help": "Number of log-spaced bands [26]."}),
-    ("--reference", "features.reference",
-     {"type": click.Choice(["none", "average", "median", "bipolar"]),
-      "help": "What each electrode is referenced to in its group [none; ECoG: average]."}),
-    ("--reference-by", "features.reference_by",
-     {"metavar": "COLUMN",
-      "help": "Column of the channel table that groups electrodes, or all [their group]."}),
-    ("--notch", "features.notch",
-     {"type": float, "metavar": "HZ",
-      "help": "Remove line noise, 50 or 60 Hz, and its harmonics [not]."}),
-    ("--remainder/--no-remainder", "features.remainder",
-     {"default": None,
-      "help": "Keep the slow signal below the bands, or not [not; ECoG: keep]."}),
-    ("--causal", "features.causal",
-     {"is_flag": True, "default": None,
-      "help": "Read nothing after the decoded bin: causal bands and --decode-at end."}),
-    ("--window", "decoder.window", {"type": int, "help": "Bins read to decode one [64]."}),
-    ("--decode-at", "decoder.decode_at",
-     {"type": click.Choice(["center", "end"]), "help": "Which bin of the window [center]."}),
-    ("--architecture", "decoder.architecture",
-     {"type": click.Choice(["compact", "frey2021"]), "help": "Network [compact]."}),
-    ("--epochs", "decoder.epochs", {"type": int, "help": "Most epochs of training."}),
-    ("--device", "decoder.device", {"help": "cpu, cuda, mps or auto [auto]."}),
-    ("--folds", "evaluation.folds", {"type": int, "help": "Blocks of cross-validation [5]."}),
-    ("--seed", "seed", {"type": int, "help": "Seed of everything drawn [0]."}),
-    ("--cache", "cache",
-     {"type": click.Path(file_okay=False), "help": "Folder to keep features in."}),
-    *IMAGING,
-]  # fmt: skip
-
-
-def _settings(command: Command) -> Command:
-    """Give a command one option for each setting, in the order listed."""
-    for flag, key, how in reversed(_SETTINGS):
-        command = click.option(flag, key.replace(".", "__"), **how)(command)
-    return command
-
-
-@cli.command(epilog=_TARGET)
+@cli.command(epilog=TARGET)
 @click.argument("source", type=click.Path())
 @click.option(
     "--target", "targets", multiple=True, required=True, metavar="TARGET",
     help="What to decode, as below; may be given several times.",
 )  # fmt: skip
-@_selecting
-@_from_network
-@_writing
-@_settings
+@selecting
+@from_network
+@writing
+@run_settings
 @click.option("--no-importance", is_flag=True, help="Skip importance; it can be added later.")
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML or JSON file of settings.")
-@_common
+@common
 def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
@@ -281,25 +144,25 @@ def fit(
         read = opened.targets(list(targets))
         for line in (*map(announced, read.values()), *notes_of(taken)):
             click.echo(line, err=True)
-        _announce(pipeline.estimate(taken, settings))
+        announce(pipeline.estimate(taken, settings))
         result = pipeline.fit(
             opened, taken.path, read, output,
             config=settings, channels=channels, time=time, overwrite=overwrite,
         )  # fmt: skip
-    _tell(result, {"output": output}, as_json=as_json)
+    tell(result, {"output": output}, as_json=as_json)
 
 
 @cli.command()
 @click.argument("decoded", type=click.Path(dir_okay=False))
 @click.argument("source", type=click.Path())
-@_writing
+@writing
 @click.option(
     "--use", type=click.Choice(["auto", "final", "ensemble"]), default="auto", show_default=True,
     help="Which decoders: the ones that may be scored, the refitted one, or the folds' mean.",
 )  # fmt: skip
-@_selecting
-@_from_network
-@_common
+@selecting
+@from_network
+@common
 def predict(
     decoded: str, source: str, output: str, overwrite: bool, use: Any, signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
@@ -330,7 +193,7 @@ def predict(
         click.echo("predicted in-sample: the decoder was trained on this, so no score", err=True)
     for name, why in said["unscored"].items():
         click.echo(f"{name} is not scored: {why}", err=True)
-    _tell(result, {"output": output, **about}, as_json=as_json)
+    tell(result, {"output": output, **about}, as_json=as_json)
 
 
 @cli.command()
@@ -338,7 +201,7 @@ def predict(
 @click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False), help="HTML file to write."
 )
-@_common
+@common
 def report(decoded: str, output: str, as_json: bool) -> None:
     """Show DECODED in one self-contained HTML file: scores, traces, arena, importance.
 
@@ -348,7 +211,7 @@ def report(decoded: str, output: str, as_json: bool) -> None:
     from nwbdecode.explore import report as write_report
 
     path = write_report(decoded, output)
-    click.echo(_json({"output": str(path)}) if as_json else f"report: {path}")
+    click.echo(as_json_text({"output": str(path)}) if as_json else f"report: {path}")
 
 
 @cli.command()
@@ -360,8 +223,8 @@ def report(decoded: str, output: str, as_json: bool) -> None:
 )  # fmt: skip
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@_writing
-@_common
+@writing
+@common
 def importance(
     decoded: str, source: str | None, by: tuple[str, ...], repeats: int, seed: int,
     output: str, overwrite: bool, as_json: bool,
@@ -381,8 +244,8 @@ def importance(
     for axis in by:
         table = result.importance[axis]["value"].to_pandas().T
         click.echo(f"\nrise of held-out error by {axis}\n{table.round(3).to_string()}", err=True)
-    rows = {axis: _rows(result.importance[axis].to_dataframe()) for axis in by}
-    click.echo(_json({"output": output, "importance": rows}) if as_json else output)
+    rows = {axis: records(result.importance[axis].to_dataframe()) for axis in by}
+    click.echo(as_json_text({"output": output, "importance": rows}) if as_json else output)
 
 
 @cli.command()
@@ -396,7 +259,7 @@ def importance(
     help="Seconds to simulate [ephys 600, ophys 480, ecog 420, of which 90 at least].",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@_common
+@common
 def demo(
     modality: str, output: str | None, duration: float | None, seed: int, as_json: bool
 ) -> None:
@@ -424,95 +287,17 @@ def demo(
 
     folder = output or ("nwbdecode-demo" if modality == "ephys" else f"nwbdecode-demo-{modality}")
     results, files = run_each(
-        folder, modality=modality, duration=duration, seed=seed, announce=_announce
+        folder, modality=modality, duration=duration, seed=seed, announce=announce
     )
     if len(results) == 1:
-        _tell(results[""], files, as_json=as_json)
+        tell(results[""], files, as_json=as_json)
         return
     rows = [
         {"signal": name, **row}
         for name, result in results.items()
-        for row in _rows(result.score_table(), index=False)
+        for row in records(result.score_table(), index=False)
     ]
-    _print_scores(side_by_side(results), rows, files, as_json=as_json)
-
-
-def _announce(expected: dict[str, Any]) -> None:
-    """Say on stderr what is about to happen, before it takes long."""
-    seconds = expected["seconds"]
-    about = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
-    heading = f"{expected['signal']}: " if "signal" in expected else ""
-    network = expected.get("stream")
-    if network:
-        click.echo(
-            f"streams about {network['bytes'] / 1e6:.1f} MB from {network['host']}, in about "
-            f"{max(network['seconds'], 1):.0f} s ({network['held'] / 1e6:.1f} MB of the file are "
-            f"held), and keeps them in {network['cache']} (at most "
-            f"{network['most_bytes'] / 1e9:.1f} GB; --time and --channels ask for less)",
-            err=True,
-        )
-    click.echo(
-        f"{heading}reads {expected['bytes_read'] / 1e6:.1f} MB: {expected['channels']} channels, "
-        f"{expected['bands']} bands, {expected['bins']} bins\n"
-        f"keeps {expected['bytes_stored'] / 1e6:.1f} MB of features in {expected['cache']}\n"
-        f"takes about {about} (an estimate; it can be off by a factor of three)\n"
-        f"{_by_modality(expected['by_modality'])}",
-        err=True,
-    )
-
-
-def _by_modality(decided: dict[str, Any]) -> str:
-    """Say which settings the kind of signal decided."""
-    settings = decided["settings"]
-    words = {True: "on", False: "off"}
-    told = [
-        f"{name} {words[value] if isinstance(value, bool) else value}"
-        for name, value in settings.items()
-    ]
-    return f"taken as {decided['modality']}; its defaults: {', '.join(told) or 'none needed'}"
-
-
-def _tell(result: Decoding, facts: dict[str, Any], *, as_json: bool) -> None:
-    """Print the scores and the files: a table, or JSON."""
-    scored = bool(result.scores.data_vars)
-    table = result.score_table() if scored else None
-    rows = _rows(table, index=False) if scored else []
-    _print_scores(table, rows, facts, as_json=as_json)
-
-
-def _print_scores(
-    table: Any, rows: list[dict[str, Any]], facts: dict[str, Any], *, as_json: bool
-) -> None:
-    """Print a table of scores and what else is to be said, or both as JSON."""
-    if as_json:
-        click.echo(_json({**facts, "scores": rows}))
-        return
-    if table is not None:
-        click.echo(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
-        click.echo("chance: what 95 % of circularly shifted targets do not beat", err=True)
-    for name, value in facts.items():
-        if value not in ({}, False):
-            click.echo(f"{name}: {value}")
-
-
-def _rows(table: Any, *, index: bool = True) -> list[dict[str, Any]]:
-    table = table.reset_index() if index else table
-    return json.loads(table.to_json(orient="records", double_precision=15))
-
-
-def _json(value: Any) -> str:
-    # Strict JSON has no NaN: pipelines in other languages would stumble over it.
-    return json.dumps(_strict(value), indent=2, ensure_ascii=False, allow_nan=False, default=str)
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if isinstance(value, float) and value - value != 0:
-        return None
-    return value
+    print_scores(side_by_side(results), rows, files, as_json=as_json)
 
 
 def main() -> None:

@@ -85,6 +85,17 @@ def test_each_target_takes_as_much_of_the_linear_path_as_serves_it(features, tar
     assert score > 0.5
 
 
+def test_the_share_of_the_linear_path_is_judged_without_the_bins_that_judge_it(features, targets):
+    """Held bins may choose the penalty; the weights they judge were not fitted on them."""
+    held = RidgeDecoder(window=8)._begin(features, targets, None).held
+    changed = targets.copy(deep=True)
+    changed["amplitude"][held] *= 1 + 1e-5
+    one, two = (RidgeDecoder(window=8).fit(features, t) for t in (targets, changed))
+    assert one.alphas_ == two.alphas_
+    np.testing.assert_array_equal(one.inner_weights_, two.inner_weights_)
+    assert not np.array_equal(one.weights_, two.weights_)
+
+
 def test_decoding_the_end_reads_nothing_after_it(features, targets):
     decoder = CNNDecoder(window=8, epochs=1, decode_at="end").fit(features, targets)
     changed = features.copy(deep=True)

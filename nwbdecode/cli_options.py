@@ -1,0 +1,151 @@
+"""Options that the shell's commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from nwbdecode.cli_imaging import IMAGING
+
+Command = Callable[..., Any]
+
+
+class Span(click.ParamType):
+    """START:STOP in seconds, either of which may be left out."""
+
+    name = "A:B"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float | None, float | None]:
+        if isinstance(value, tuple):
+            return value
+        low, colon, high = str(value).partition(":")
+        try:
+            if not colon:
+                raise ValueError
+            return (float(low) if low else None, float(high) if high else None)
+        except ValueError:
+            self.fail(f"{value!r} is no time; write START:STOP in seconds, such as 0:600 or 600:")
+
+
+TARGET = """\b
+TARGET is [NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]
+  behavior/Position/led1                   the series as it is
+  run=behavior/Position/led1:speed         speed of a position, named run
+  led1:speed(median=0.3,gaussian=0.2)      with its own smoothing, in seconds
+  led1,led2:head_direction                 angle between two LEDs, front first
+  stimulus/tone@categorical                classes rather than numbers
+  led1[x]                                  one column of a series
+  trials/choice                            a column, over each trial
+  trials/choice:window(start=0,stop=0.5)   over a window after each trial's start
+  events/licks:near(start=0,stop=0.2)      near an event, or away from all
+A path may be cut to an end that is unique in the file."""
+
+
+def common(command: Command) -> Command:
+    """Give a command ``--json`` and ``--debug``."""
+
+    def remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        ctx.meta["debug"] = value
+
+    debug = click.option(
+        "--debug", is_flag=True, expose_value=False, is_eager=True, callback=remember,
+        help="Show a traceback for errors.",
+    )  # fmt: skip
+    machine = click.option(
+        "--json", "as_json", is_flag=True, help="Print the answer as JSON on stdout."
+    )
+    return machine(debug(command))
+
+
+def writing(command: Command) -> Command:
+    """Give a command ``--output`` and ``--overwrite``."""
+    output = click.option(
+        "-o", "--output", required=True, type=click.Path(dir_okay=False), help="NWB file to write."
+    )
+    overwrite = click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
+    return output(overwrite(command))
+
+
+def from_network(command: Command) -> Command:
+    """Give a command ``--download``."""
+    return click.option(
+        "--download", is_flag=True,
+        help="Fetch a remote recording whole instead of streaming what is read.",
+    )(command)  # fmt: skip
+
+
+def selecting(command: Command) -> Command:
+    """Give a command ``--signal``, ``--channels``, ``--time`` and the choice of epochs."""
+    signal = click.option(
+        "--signal", help="Path of the signal in the file, such as processing/ecephys/LFP/LFP."
+    )
+    channels = click.option(
+        "--channels", metavar="QUERY",
+        help="Ids such as 0,3,5-8, or a condition such as \"location == 'CA1'\".",
+    )  # fmt: skip
+    time = click.option(
+        "--time", type=Span(), metavar="A:B",
+        help="Seconds on the session's clock; either end may be left out.",
+    )  # fmt: skip
+    only = click.option(
+        "--only", multiple=True, metavar="EPOCHS",
+        help="Decode these times alone: a table of intervals such as trials, or rows of it such "
+        "as \"epochs[label == 'run']\". May be given several times.",
+    )  # fmt: skip
+    exclude = click.option(
+        "--exclude",
+        multiple=True,
+        metavar="EPOCHS",
+        help="Let nothing read these times. The file's invalid_times always are among them.",
+    )
+    invalid = click.option(
+        "--keep-invalid", is_flag=True, help="Keep what the file marks as invalid_times."
+    )
+    return signal(channels(time(only(exclude(invalid(command))))))
+
+
+_SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
+    ("--bin", "features.bin", {"type": float, "help": "Width of a time bin, s [1/30]."}),
+    ("--lowest-frequency", "features.lowest",
+     {"type": float, "help": "Lowest band, Hz [2]. Higher bands need less data."}),
+    ("--highest-frequency", "features.highest",
+     {"type": float,
+      "help": "Highest band, Hz [40 % of the rate, at most 15000; ECoG: at most 200]."}),
+    ("--bands", "features.n_bands", {"type": int, "help": "Number of log-spaced bands [26]."}),
+    ("--reference", "features.reference",
+     {"type": click.Choice(["none", "average", "median", "bipolar"]),
+      "help": "What each electrode is referenced to in its group [none; ECoG: average]."}),
+    ("--reference-by", "features.reference_by",
+     {"metavar": "COLUMN",
+      "help": "Column of the channel table that groups electrodes, or all [their group]."}),
+    ("--notch", "features.notch",
+     {"type": float, "metavar": "HZ",
+      "help": "Remove line noise, 50 or 60 Hz, and its harmonics [not]."}),
+    ("--remainder/--no-remainder", "features.remainder",
+     {"default": None,
+      "help": "Keep the slow signal below the bands, or not [not; ECoG: keep]."}),
+    ("--causal", "features.causal",
+     {"is_flag": True, "default": None,
+      "help": "Read nothing after the decoded bin: causal bands and --decode-at end."}),
+    ("--window", "decoder.window", {"type": int, "help": "Bins read to decode one [64]."}),
+    ("--decode-at", "decoder.decode_at",
+     {"type": click.Choice(["center", "end"]), "help": "Which bin of the window [center]."}),
+    ("--architecture", "decoder.architecture",
+     {"type": click.Choice(["compact", "frey2021"]), "help": "Network [compact]."}),
+    ("--epochs", "decoder.epochs", {"type": int, "help": "Most epochs of training."}),
+    ("--device", "decoder.device", {"help": "cpu, cuda, mps or auto [auto]."}),
+    ("--folds", "evaluation.folds", {"type": int, "help": "Blocks of cross-validation [5]."}),
+    ("--seed", "seed", {"type": int, "help": "Seed of everything drawn [0]."}),
+    ("--cache", "cache",
+     {"type": click.Path(file_okay=False), "help": "Folder to keep features in."}),
+    *IMAGING,
+]  # fmt: skip
+
+
+def run_settings(command: Command) -> Command:
+    """Give a command one option for each setting, in the order listed."""
+    for flag, key, how in reversed(_SETTINGS):
+        command = click.option(flag, key.replace(".", "__"), **how)(command)
+    return command
