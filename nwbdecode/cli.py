@@ -144,7 +144,7 @@ def fit(
         read = opened.targets(list(targets))
         for line in (*map(announced, read.values()), *notes_of(taken)):
             click.echo(line, err=True)
-        announce(pipeline.estimate(taken, settings))
+        announce(pipeline.estimate(taken, settings, n_targets=len(read)))
         result = pipeline.fit(
             opened, taken.path, read, output,
             config=settings, channels=channels, time=time, overwrite=overwrite,

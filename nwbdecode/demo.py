@@ -304,7 +304,7 @@ def _decode(
 
     with open_source(recording) as source:
         taken = source.signal(path, **settings.signal.model_dump(), cache=settings.cache)
-        announce(pipeline.estimate(taken, settings))
+        announce(pipeline.estimate(taken, settings, n_targets=len(chosen.targets)))
         return pipeline.fit(
             source,
             path,

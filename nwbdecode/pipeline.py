@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # three, which an estimate is allowed to.
 _PER_SAMPLE_AND_BAND = 2e-8
 _PER_BIN_AND_BAND = 1.8e-5
-_PER_STEP = 0.045
+_PER_STEP = (0.025, 0.02)  # and for each target
 _PER_STEP_PUBLISHED = (0.15, 0.018)  # and for each channel
 _PER_PERTURBED_BIN = 7e-6
 _EARLY_STOP = 0.7
@@ -252,13 +252,15 @@ def importance(
     )
 
 
-def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
+def estimate(signal: Signal, config: AnyConfig = None, *, n_targets: int = 1) -> dict[str, Any]:
     """Say what a run will read, store and take, before it does.
 
     Parameters
     ----------
     signal : Signal
     config : FitConfig, mapping or path, optional
+    n_targets : int, default 1
+        Targets that will be decoded; each costs training time.
 
     Returns
     -------
@@ -296,7 +298,7 @@ def estimate(signal: Signal, config: AnyConfig = None) -> dict[str, Any]:
         "bands": bands,
         "channels": signal.n_channels,
         "by_modality": recipe["by_modality"],
-        "seconds": round(_seconds(settings, signal, bins, rows), 1),
+        "seconds": round(_seconds(settings, signal, bins, rows, n_targets), 1),
         **({"stream": network} if network else {}),
     }
 
@@ -323,7 +325,7 @@ def _streamed(signal: Signal) -> dict[str, Any] | None:
     return first | {"bytes": needed, "seconds": round(seconds, 1)}
 
 
-def _seconds(settings: FitConfig, signal: Signal, bins: int, rows: int) -> float:
+def _seconds(settings: FitConfig, signal: Signal, bins: int, rows: int, n_targets: int) -> float:
     network, evaluation = settings.decoder, settings.evaluation
     samples = signal.n_samples * signal.n_channels
     features = rows * (samples * _PER_SAMPLE_AND_BAND + bins * _PER_BIN_AND_BAND)
@@ -331,7 +333,7 @@ def _seconds(settings: FitConfig, signal: Signal, bins: int, rows: int) -> float
         steps = 250 * (network.epochs or 20)
         step = _PER_STEP_PUBLISHED[0] + _PER_STEP_PUBLISHED[1] * signal.n_channels
     else:
-        steps, step = 50 * (network.epochs or 30), _PER_STEP
+        steps, step = 50 * (network.epochs or 12), _PER_STEP[0] + _PER_STEP[1] * n_targets
     training = (evaluation.folds + evaluation.refit) * steps * step * _EARLY_STOP
     counts = {"frequency": rows, "channel": signal.n_channels}
     perturbed = evaluation.repeats * sum(counts[axis] for axis in evaluation.importance)

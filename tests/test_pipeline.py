@@ -221,3 +221,4 @@ def test_an_estimate_counts_bytes_before_anything_is_read(recording: Path) -> No
     assert expected["bytes_stored"] == 600 * 4 * 4 * 4
     assert expected["seconds"] > 0
     assert estimate(signal)["seconds"] > expected["seconds"]
+    assert estimate(signal, n_targets=3)["seconds"] > estimate(signal)["seconds"]

@@ -68,7 +68,9 @@ class Decoder(BaseEstimator):
         Parameters
         ----------
         power : DataArray (time, frequency, channel)
-            With the bands and the channels, in order, of the fit.
+            With the bands and the channels of the fit. The same channels in
+            another order are put in order; other ones must be as many and
+            stand for those of the fit one by one.
         at : int or bool array, optional
             Bins to decode; all by default. Their windows may reach beyond them.
 
@@ -80,6 +82,7 @@ class Decoder(BaseEstimator):
         import xarray as xr
 
         self._check_fitted(power)
+        power = self._in_order(power)
         wanted = as_mask(at, power.sizes["time"])
         possible = decodable(self._finite(power), segments_of(power), self.window_)
         outputs = self._outputs(power, wanted & possible)
@@ -140,6 +143,14 @@ class Decoder(BaseEstimator):
                 f"{bands[:3].round(2).tolist()}... Hz, expected "
                 f"{np.round(self.frequencies_[:3], 2).tolist()}... Hz"
             )
+
+    def _in_order(self, power: xr.DataArray) -> xr.DataArray:
+        """Bring the channels of the fit into its order; leave other channels as they are."""
+        found = power["channel"].to_numpy().tolist()
+        place = {label: i for i, label in enumerate(found)}
+        if found == self.channels_ or set(place) != set(self.channels_) or len(place) < len(found):
+            return power
+        return power.isel(channel=[place[label] for label in self.channels_])
 
     def _begin(self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None) -> _Bins:
         """Check what came in and split off the inner blocks."""

@@ -40,8 +40,9 @@ class CNNDecoder(Decoder):
     Parameters
     ----------
     architecture : {"compact", "frey2021"}, default "compact"
-        "compact" combines the bands of each channel, projects all channels and
-        convolves over time, with a linear path beside it; it reads log power.
+        "compact" combines the bands of each channel, sums channels by their
+        embeddings and convolves over time for each target apart, with a linear
+        path beside; it reads log power.
         "frey2021" is the published network with its published training [1]_.
     window : int, default 64
         Bins read to decode one; a multiple of 16 for "frey2021".
@@ -50,7 +51,7 @@ class CNNDecoder(Decoder):
         read; features computed with ``causal=True`` then make the whole
         decoder causal.
     hidden : int, default 64
-        Width of the compact network.
+        Width of each target's stream in the compact network.
     dropout : float, default 0.2
     lags : int, default 6
         Parts of the window whose means the compact network's linear path reads;

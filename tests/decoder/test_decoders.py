@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -59,6 +61,62 @@ def test_one_long_pass_equals_window_after_window(decode_at, lags):
     long = net(x)[0]
     single = torch.cat([net(x[:, i : i + window])[0] for i in range(31)], dim=1)
     torch.testing.assert_close(long, single, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [CNNDecoder, RidgeDecoder])
+def test_the_order_of_channels_is_of_no_account(kind, targets):
+    """Columns that move together with their ids change nothing."""
+    features = power(voltage(channels=6)[0])
+    options = {"epochs": 2} if kind is CNNDecoder else {}
+    decoder = kind(window=8, **options).fit(features, targets)
+    moved = features.isel(channel=np.random.default_rng(0).permutation(6))
+    one, other = (decoder.predict(x)["amplitude"] for x in (features, moved))
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_a_channel_is_told_from_others_by_its_embedding_alone(channels, seed):
+    torch.manual_seed(seed)
+    net = Compact(3, channels, [2, 1], window=10, before=5).eval()
+    x, order = torch.randn(1, 20, 3, channels), torch.randperm(channels)
+    before = net(x)
+    with torch.no_grad():
+        net.channels.embedding.copy_(net.channels.embedding[order])
+    for one, other in zip(before, net(x[..., order]), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_channels_under_each_others_ids_mislead_where_only_the_channel_tells_places_apart():
+    """Left of the middle one channel is active, right of it another; both as much in sum."""
+    samples, place = voltage(channels=2)
+    mirrored = voltage(channels=2, seed=5)[0]
+    time = np.arange(len(samples)) / 200
+    left = np.interp(time, np.arange(len(place)) / 50, place)
+    tone = np.sin(2 * np.pi * 10 * time)
+    samples = np.stack([left * tone, (1 - left) * tone], axis=1) + 0.1 * mirrored
+    features = power(samples.astype(np.float32))
+    aligned = align({"place": target(place)}, features)
+    decoder = CNNDecoder(window=8, epochs=6, lags=0).fit(features, aligned)
+    swapped = features.isel(channel=[1, 0]).assign_coords(channel=features["channel"])
+    truth = aligned["place"][10:-10]
+    score = [
+        np.corrcoef(decoder.predict(x)["place"][10:-10], truth)[0, 1] for x in (features, swapped)
+    ]
+    assert score[0] > 0.8
+    assert score[1] < 0
+
+
+def test_every_target_has_convolutions_of_its_own():
+    """Spoiling one target's stream leaves the other's output alone."""
+    net = Compact(3, 4, [2, 1], window=10, before=5, hidden=8).eval()
+    x = torch.randn(1, 20, 3, 4)
+    first, second = net(x)
+    with torch.no_grad():
+        for block in net.blocks:
+            block.over_time.weight[8:] = 0
+    assert torch.equal(net(x)[0], first)
+    assert not torch.allclose(net(x)[1], second)
 
 
 @pytest.mark.parametrize("decode_at", ["center", "end"])

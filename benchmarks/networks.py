@@ -1,0 +1,165 @@
+"""Held-out error of the default network, of ridge and of the published network, and their time.
+
+    python -m benchmarks.networks [--seeds 3] [--only compact ridge]
+    python -m benchmarks.networks --recording FILE --signal PATH --target SPEC --bin 0.1 --window 32
+    python -m benchmarks.networks --table
+
+One purged fold of the CA1 simulation, or of a recording of your own, is decoded by each
+decoder with as many seeds (which also seed the simulation). The published network takes its
+own full schedule, 20 epochs of 250 steps, which is half an hour of one core a seed. Each
+result is a line of ``benchmarks/results/networks.jsonl``; what is there is not run again, so
+an interrupted comparison goes on where it stopped. Chance is the 95 % point of scores against
+circularly shifted targets. Seconds are CPU seconds of the fit, one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results" / "networks.jsonl"
+DECODERS = ("ridge", "compact", "frey2021")
+#: Test block in the middle of the recording.
+FOLD = 2
+
+
+def main() -> None:
+    asked = _arguments()
+    if asked.table:
+        print(table(done()))
+        return
+    import torch
+
+    torch.set_num_threads(1)
+    name = Path(asked.recording).stem if asked.recording else "ca1"
+    for seed in range(asked.seeds):
+        held = {(line["recording"], line["seed"], line["decoder"]) for line in done()}
+        missing = [kind for kind in asked.only if (name, seed, kind) not in held]
+        if not missing:
+            continue
+        power, targets = features(asked, seed)
+        for kind in missing:
+            line = {"recording": name, "seed": seed, "decoder": kind, "window": asked.window}
+            line |= measured(kind, power, targets, seed, asked.window)
+            RESULTS.parent.mkdir(exist_ok=True)
+            with RESULTS.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+    print(table(done()))
+
+
+def features(asked: argparse.Namespace, seed: int) -> tuple[Any, Any]:
+    """Compute power and targets of the simulation with this seed, or of the recording."""
+    import nwbdecode as nd
+    from nwbdecode.demo import TARGETS
+    from nwbdecode.simulate import write_ca1
+
+    with tempfile.TemporaryDirectory() as scratch:
+        path, targets, how = asked.recording, asked.target, {}
+        if path is None:
+            path = write_ca1(Path(scratch) / "recording.nwb", seed=seed)
+            targets = TARGETS
+        if asked.bin:
+            how["bin"] = asked.bin
+        with nd.open(path) as source:
+            signal = source.signal(asked.signal)
+            power = nd.wavelet_power(signal, store=scratch, **how).load()
+            return power, nd.align(source.targets(targets), power).load()
+
+
+def measured(kind: str, power: Any, targets: Any, seed: int, window: int) -> dict[str, Any]:
+    """Fit a decoder on the training bins of one fold and score it on the test bins."""
+    from nwbdecode.decoder import CNNDecoder, RidgeDecoder
+    from nwbdecode.evaluate import PurgedKFold
+
+    made: Any = RidgeDecoder(window=window)
+    if kind != "ridge":
+        # Patience 0: the published schedule is run to its end.
+        published = {"patience": 0} if kind == "frey2021" else {}
+        made = CNNDecoder(
+            architecture=kind, window=window, random_state=seed, progress=True, **published
+        )
+    fold = list(PurgedKFold().split(power, targets, CNNDecoder(window=window).window_))[FOLD]
+    started = time.process_time(), time.perf_counter()
+    made.fit(power, targets, fold.train)
+    line: dict[str, Any] = {
+        "cpu_seconds": round(time.process_time() - started[0], 1),
+        "wall_seconds": round(time.perf_counter() - started[1], 1),
+        "load_before": os.getloadavg()[2],
+    }
+    predictions = made.predict(power, fold.test)
+    return line | {"scores": {name: scored(predictions[name], targets[name]) for name in targets}}
+
+
+def scored(predicted: Any, truth: Any) -> dict[str, float]:
+    """Give each metric of one target and the 95 % point of chance for it."""
+    import numpy as np
+
+    from nwbdecode.decoding import METRICS
+    from nwbdecode.evaluate import metric_values
+    from nwbdecode.evaluate.chance import chance_point, shifted_scores
+
+    kind, y, q = truth.attrs["kind"], truth.to_numpy(), predicted.to_numpy()
+    known = np.isfinite(y.reshape(len(y), -1)).all(1) & np.isfinite(q.reshape(len(q), -1)).all(1)
+    values = metric_values(kind, y[known], q[known])
+    null = shifted_scores(
+        kind, y[known], q[known], least=300, n_shifts=1000, rng=np.random.default_rng(0)
+    )
+    chance = {f"chance_{m}": chance_point(null[m], better) for m, better in METRICS[kind].items()}
+    return {name: round(float(value), 4) for name, value in {**values, **chance}.items()}
+
+
+def done() -> list[dict[str, Any]]:
+    """Read the results that are there."""
+    if not RESULTS.exists():
+        return []
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """Set mean and range over seeds side by side, and how much longer the published one trains."""
+    import pandas as pd
+
+    rows = []
+    for line in lines:
+        for target, scores in line["scores"].items():
+            metric = "r" if target == "speed" else "error"
+            shared = {"recording": line["recording"], "measure": f"{target} {metric}"}
+            rows.append({**shared, "decoder": line["decoder"], "value": scores[metric]})
+            if line["decoder"] == "compact":
+                rows.append({**shared, "decoder": "chance", "value": scores[f"chance_{metric}"]})
+        rows.append({
+            "recording": line["recording"], "measure": "CPU seconds of a fit",
+            "decoder": line["decoder"], "value": line["cpu_seconds"],
+        })  # fmt: skip
+    grouped = pd.DataFrame(rows).dropna().groupby(["recording", "measure", "decoder"])["value"]
+    shown = grouped.agg(
+        lambda v: f"{v.mean():.3g} ({v.min():.3g}-{v.max():.3g}, n={len(v)})"
+    ).unstack()
+    means = grouped.mean().unstack()
+    if {"compact", "frey2021"} <= set(means):
+        time_row = means.index.get_level_values("measure") == "CPU seconds of a fit"
+        ratio = (means["frey2021"] / means["compact"]).where(time_row)
+        shown["frey2021 / compact"] = ratio.map("{:.1f} x".format).where(ratio.notna(), "")
+    return shown.fillna("").to_string()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=DECODERS, default=DECODERS)
+    parser.add_argument("--recording", help="a file in place of the CA1 simulation")
+    parser.add_argument("--signal")
+    parser.add_argument("--target", nargs="+")
+    parser.add_argument("--bin", type=float)
+    parser.add_argument("--window", type=int, default=64)
+    parser.add_argument("--table", action="store_true", help="print what is there, run nothing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
