@@ -170,10 +170,7 @@ def _settings(
             longer = ["--window", str(window)] if window != _WINDOW else []
             slow = ["--lowest-frequency", f"{lowest:g}"] if banded and lowest != 2 else []
             return [*options, *longer, *slow], ""
-    return [], (
-        f"only {seconds:.3g} s of it and {signal['path']!r} overlap; cross-validation needs "
-        f"about {needed:.2g} s"
-    )
+    return [], f"too short: {seconds:.3g} of {needed:.2g} s"
 
 
 def _address(source: Mapping[str, Any]) -> list[str] | None:

@@ -183,8 +183,8 @@ def _remarks(entry: Mapping[str, Any], *, told: str = "", lost: float = 0.0) -> 
     said = [f"{least}{gaps} gap{'s' if gaps != 1 else ''}"] if gaps else []
     # A clock's jitter looks like a little loss.
     said += [f"{100 * lost:.2g} % lost"] if lost >= 1e-3 else []
-    said += [*([told] if told else []), *_regions(entry), *entry["problems"]]
     reason = entry.get("undecodable", "")
+    said += [*([told] if told and not reason else []), *_regions(entry), *entry["problems"]]
     if reason and reason not in entry["problems"] and "in memory only" not in reason:
         said.append(reason)
     text = "; ".join(said)
