@@ -51,7 +51,7 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
     source = dict(facts)
     path = facts.get("path")
     source.setdefault("bytes", os.path.getsize(path) if path else None)
-    found = {
+    found: dict[str, Any] = {
         "source": source,
         "signals": [_signal(path, s, full) for path, s in listed.signals.items()],
         "targets": [
