@@ -141,7 +141,7 @@ def fit(
             signal, channels=channels, time=time, **settings.signal.model_dump(),
             **settings.epochs.model_dump(), cache=settings.cache,
         )  # fmt: skip
-        read = opened.targets(list(targets))
+        read = opened.targets(list(targets), keep_invalid=settings.epochs.keep_invalid)
         for line in (*map(announced, read.values()), *notes_of(taken)):
             click.echo(line, err=True)
         announce(pipeline.estimate(taken, settings, n_targets=len(read)))

@@ -100,7 +100,7 @@ def fit(
     if not targets:
         there = [entry["path"] for entry in opened.catalog()["targets"]]
         raise NWBDecodeError(f"no target was given; name at least one. {suggest('', there)}")
-    read = _read_targets(opened, targets)
+    read = _read_targets(opened, targets, keep_invalid=settings.epochs.keep_invalid)
     power = _features(taken, settings, progress=progress)
     decoding = _cross_validated(settings, power, align(read, power), progress=progress)
     span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
@@ -352,10 +352,12 @@ def with_epochs(
     return settings.changed(given) if given else settings
 
 
-def _read_targets(opened: Source, targets: Any) -> Mapping[str, xr.DataArray]:
+def _read_targets(
+    opened: Source, targets: Any, *, keep_invalid: bool
+) -> Mapping[str, xr.DataArray]:
     if isinstance(targets, Mapping) and all(hasattr(t, "dims") for t in targets.values()):
         return targets
-    return opened.targets(targets)
+    return opened.targets(targets, keep_invalid=keep_invalid)
 
 
 def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.DataArray:

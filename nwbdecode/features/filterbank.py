@@ -22,6 +22,8 @@ from nwbdecode.features.morlet import TRUNCATE, W0, morlet_taps
 _PER_PERIOD = 4
 #: Neighbors in the interpolation of the envelope (Lagrange).
 _NEIGHBORS = 8
+#: Bins whose weights are held at once.
+_BINS_AT_ONCE = 32
 #: Bins of up to so many samples are averaged sample by sample.
 _FEW_SAMPLES = 32
 
@@ -93,9 +95,12 @@ def band_power(
     out = np.empty((len(first), len(samples)), dtype=np.float32)
     # Width by width: how a bin is summed must not depend on the bins computed beside it.
     for width in np.unique(stop - first):
-        where = stop - first == width
-        base, weights, quadrature = _nodes(band, first[where], int(width))
-        out[where] = _integrate(envelope, base - low, weights, quadrature)
+        where = np.flatnonzero(stop - first == width)
+        # A fast band's weights are many a bin: a few bins at a time keep them small.
+        for at in range(0, len(where), _BINS_AT_ONCE):
+            some = where[at : at + _BINS_AT_ONCE]
+            base, weights, quadrature = _nodes(band, first[some], int(width))
+            out[some] = _integrate(envelope, base - low, weights, quadrature)
     return out
 
 

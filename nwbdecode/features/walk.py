@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 #: Bytes that the computation may use, unless told otherwise.
 MEMORY = 1 << 30
+#: What compiling the engine leaves resident, at most.
+_ENGINE = 184 << 20
+#: Bytes a sample while it is read, mirrored and turned: three float32 copies.
+_SAMPLE = 4 * 3
+#: Bins that make it worth reading all that they reach.
+_FEW = 16
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ def _bins_at_once(plan: _Plan, memory: int) -> int:
     """Bins whose samples fit into the memory together with all that they reach."""
     signal, bins = plan.signal, plan.bins
     columns = max(signal.n_channels * max(len(signal.frequencies), 1), plan.shape[2])
-    sample_bytes = 4 * 4 * columns
+    sample_bytes = _SAMPLE * columns
     reach = plan.before + plan.after
     per_bin = max(bins.width * signal.rate, 1.0)
     if (reach + per_bin) * sample_bytes > memory:
@@ -151,7 +157,11 @@ def _bins_at_once(plan: _Plan, memory: int) -> int:
             f"it need {(reach + per_bin) * sample_bytes / 1e9:.3g} GB; `memory` is "
             f"{memory / 1e9:.3g} GB. Raise it, raise the lowest band, or take fewer channels"
         )
-    return int((memory / sample_bytes - reach) / per_bin)
+    # The bands of a bin are held twice while they are put together.
+    each = per_bin * sample_bytes + 8 * plan.shape[1] * plan.shape[2]
+    room = [int((most - reach * sample_bytes) / each) for most in (memory - _ENGINE, memory)]
+    # Where too little is left beside the engine, a few bins at a time are made all the same.
+    return room[0] if room[0] >= _FEW else max(1, min(room[1], _FEW))
 
 
 def _block(plan: _Plan, low: int, high: int) -> np.ndarray:
@@ -173,6 +183,8 @@ def _block(plan: _Plan, low: int, high: int) -> np.ndarray:
         read = signal.read_array(segment.start + start, segment.start + int(wanted.max()) + 1)
         read = read.reshape(len(read), -1).astype(np.float32, copy=False)
         samples = np.ascontiguousarray(plan.reference.apply(read)[wanted - start].T)
+        # The bands need its room.
+        del read
         origin = begin - segment.start
         if plan.notch is not None:
             samples = plan.notch.apply(samples)

@@ -12,8 +12,15 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load import bands, clock, neural, units
 from nwbdecode.load.columns import components, sample_of
+from nwbdecode.load.commands import add_commands
 from nwbdecode.load.electrodes import channel_table
-from nwbdecode.load.imaging.movie import is_movie, movie_shape, plane_of, region_counts
+from nwbdecode.load.imaging.movie import (
+    is_movie,
+    movie_shape,
+    plane_of,
+    region_counts,
+    superseded,
+)
 from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
 from nwbdecode.load.offered import column_entry, interval_entry, series_derivations
 from nwbdecode.load.series import Index, shape_of
@@ -44,7 +51,7 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
     source = dict(facts)
     path = facts.get("path")
     source.setdefault("bytes", os.path.getsize(path) if path else None)
-    return {
+    found: dict[str, Any] = {
         "source": source,
         "signals": [_signal(path, s, full) for path, s in listed.signals.items()],
         "targets": [
@@ -53,6 +60,12 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
             if getattr(item, "listed", True)
         ],
     }
+    movies = set(superseded(listed))
+    for entry in found["signals"]:
+        if "regions" in entry:
+            entry["superseded"] = entry["path"] in movies
+    add_commands(found)
+    return found
 
 
 def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
@@ -76,7 +89,7 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         entry |= _clock(path, series, shape, full, problems)
     except NWBDecodeError as error:
         problems.append(str(error))
-        nothing = dict.fromkeys(("rate", "start", "stop", "duration"))
+        nothing = dict.fromkeys(("rate", "start", "stop", "duration", "lost"))
         entry |= {**nothing, "gaps": 0, "clock": "", "clock_read": "whole"}
     return entry
 
@@ -101,9 +114,16 @@ def _clock(
         "stop": _number(stop),
         "duration": _number(stop - start),
         "gaps": gaps,
+        # A clock says how many samples its time would hold.
+        "lost": 0.0 if stamps is None else _lost(shape[0], rate * (stop - start)),
         "clock": "rate" if stamps is None else "timestamps",
         "clock_read": read,
     }
+
+
+def _lost(samples: int, expected: float) -> float | None:
+    """Share of the samples that a clock's time and rate have room for and that are not there."""
+    return max(0.0, 1 - samples / expected) if expected > 0 and math.isfinite(expected) else None
 
 
 def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
@@ -115,6 +135,7 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
             return entry | _movie(series, entry)
         table = _channels(path, series, entry)
     places = {} if table is None or "location" not in table else table["location"]
+    usable = not entry["problems"]
     bad = [] if table is None or "bad" not in table else table.index[table["bad"]].tolist()
     if bad:
         shown = ", ".join(map(str, bad[:12])) + (", ..." if len(bad) > 12 else "")
@@ -126,6 +147,7 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         "channels": shape[1] if len(shape) > 1 else 1,
         "locations": sorted(set(map(str, places))),
         "bad": bad,
+        "usable": usable and (table is None or len(bad) < len(table)),
         "bytes": int(np.prod(shape)) * _itemsize(entry["dtype"]),
         **entry,
     }
@@ -164,6 +186,7 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
         "stop": _number(stop),
         "duration": _number(stop - start),
         "gaps": gaps,
+        "lost": 0.0,
         "clock": "spike times",
         "clock_read": "whole" if whole else "probed",
         "units": "spikes/second",
@@ -188,6 +211,7 @@ def _movie(series: TimeSeries, entry: dict[str, Any]) -> dict[str, Any]:
         # Which of several, or how fine a grid, is the user's choice.
         "channels": next(iter(regions.values())) if len(regions) == 1 else None,
         "regions": regions,
+        "usable": not entry["problems"],
         "locations": [str(plane.location)] if plane is not None and plane.location else [],
         "bytes": int(np.prod(entry["shape"])) * _itemsize(entry["dtype"]),
     }

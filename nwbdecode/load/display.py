@@ -6,6 +6,8 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nwbdecode.load.folding import More, folded
+
 if TYPE_CHECKING:
     from nwbdecode.load.remote.dandi import Asset
 
@@ -15,6 +17,7 @@ _TARGETS = (
     "type",
     "shape",
     "rate",
+    "duration",
     "kind",
     "units",
     "missing",
@@ -24,7 +27,7 @@ _TARGETS = (
 
 
 def as_text(found: Mapping[str, Any]) -> str:
-    """Write a catalog as aligned text."""
+    """Write a catalog as aligned text that fits on a screen, with the commands to go on."""
     title, lines = _heading(found["source"])
     out = [f"<nwbdecode.Source {title}>", *(f"  {line}" for line in lines)]
     for name, columns, rows in _tables(found):
@@ -37,8 +40,12 @@ def as_text(found: Mapping[str, Any]) -> str:
         for row in cells:
             line = "  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True))
             out.append(f"    {line}".rstrip())
-    note = _note(found)
-    return "\n".join([*out, "", f"  {note}"] if note else out)
+    commands, more = _commands(found)
+    if commands:
+        # From the left edge, so that a line can be copied whole.
+        out += ["", "  decode", *commands]
+    notes = [note for note in (more, _note(found)) if note]
+    return "\n".join([*out, "", *(f"  {note}" for note in notes)] if notes else out)
 
 
 def as_html(found: Mapping[str, Any]) -> str:
@@ -61,8 +68,11 @@ def as_html(found: Mapping[str, Any]) -> str:
             f"<table><caption style='text-align:left'>{name}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
-    note = _note(found)
-    return "".join([*out, f"<small>{note}</small>" if note else "", "</div>"])
+    commands, more = _commands(found)
+    if commands:
+        out.append(f"<p>decode</p><pre>{html.escape(chr(10).join(commands))}</pre>")
+    notes = [html.escape(note) for note in (more, _note(found)) if note]
+    return "".join([*out, f"<small>{'<br>'.join(notes)}</small>" if notes else "", "</div>"])
 
 
 def listed_assets(found: Sequence[Asset]) -> str:
@@ -96,37 +106,67 @@ def _heading(source: Mapping[str, Any]) -> tuple[str, list[str]]:
     return title, lines
 
 
+#: What of a long catalog fits on a screen; the rest is counted, and in ``--json``.
+_MOST_SIGNALS, _MOST_TARGETS, _MOST_COMMANDS = 8, 14, 6
+_MOST_TEXT = 100
+
 _Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 
 
 def _tables(found: Mapping[str, Any]) -> list[_Table]:
-    signals: list[tuple[str, ...]] = [
+    parts = (
+        ("signals", _SIGNALS, found["signals"], _MOST_SIGNALS, _signal_row),
+        ("targets", _TARGETS, found["targets"], _MOST_TARGETS, _target_row),
+    )
+    return [
         (
-            s["path"],
-            s["type"],
-            _shape(s),
-            _unit(s["rate"], "Hz"),
-            _unit(s["duration"], "s"),
-            s["units"],
-            _remarks(s),
+            name,
+            columns,
+            [
+                (str(one), *[""] * (len(columns) - 1)) if isinstance(one, More) else row(one)
+                for one in folded(entries, most)
+            ],
         )
-        for s in found["signals"]
+        for name, columns, entries, most, row in parts
     ]
-    targets: list[tuple[str, ...]] = [
-        (
-            t["path"],
-            t["type"],
-            _shape(t),
-            _unit(t["rate"], "Hz"),
-            t["kind"],
-            t["units"],
-            "?" if t["missing"] is None else f"{100 * t['missing']:.3g} %",
-            ", ".join(t["derivations"]),
-            _remarks(t, told=t["kind_reason"] if t["kind"] == "categorical" else ""),
-        )
-        for t in found["targets"]
-    ]
-    return [("signals", _SIGNALS, signals), ("targets", _TARGETS, targets)]
+
+
+def _signal_row(signal: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        signal["path"],
+        signal["type"],
+        _shape(signal),
+        _unit(signal["rate"], "Hz"),
+        _unit(signal["duration"], "s"),
+        signal["units"],
+        _remarks(signal, lost=signal["lost"] or 0.0),
+    )
+
+
+def _target_row(target: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        target["path"],
+        target["type"],
+        _shape(target),
+        _unit(target["rate"], "Hz"),
+        _unit(target["duration"], "s"),
+        target["kind"],
+        target["units"],
+        "?" if target["missing"] is None else f"{100 * target['missing']:.3g} %",
+        ", ".join(target["derivations"]),
+        _remarks(target, told=target["kind_reason"] if target["kind"] == "categorical" else ""),
+    )
+
+
+def _commands(found: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Command lines for the first targets and what is derived of them, and where others are."""
+    targets = [target for target in found["targets"] if target["commands"]]
+    first = [one for one in folded(targets, _MOST_COMMANDS) if not isinstance(one, More)]
+    shown = [target["commands"][""] for target in first]
+    derived = [line for target in first for what, line in target["commands"].items() if what]
+    shown = list(dict.fromkeys([*shown, *derived]))[:_MOST_COMMANDS]
+    more = len({line for target in targets for line in target["commands"].values()}) - len(shown)
+    return shown, f"{more} more commands: nwbdecode inspect --json" if more else ""
 
 
 def _shape(entry: Mapping[str, Any]) -> str:
@@ -137,11 +177,18 @@ def _unit(value: float | None, unit: str) -> str:
     return "?" if value is None else f"{value:.6g} {unit}"
 
 
-def _remarks(entry: Mapping[str, Any], *, told: str = "") -> str:
+def _remarks(entry: Mapping[str, Any], *, told: str = "", lost: float = 0.0) -> str:
     least = "at least " if entry["clock_read"] == "probed" else ""
     gaps = entry["gaps"]
     said = [f"{least}{gaps} gap{'s' if gaps != 1 else ''}"] if gaps else []
-    return "; ".join([*said, *([told] if told else []), *_regions(entry), *entry["problems"]])
+    # A clock's jitter looks like a little loss.
+    said += [f"{100 * lost:.2g} % lost"] if lost >= 1e-3 else []
+    reason = entry.get("undecodable", "")
+    said += [*([told] if told and not reason else []), *_regions(entry), *entry["problems"]]
+    if reason and reason not in entry["problems"] and "in memory only" not in reason:
+        said.append(reason)
+    text = "; ".join(said)
+    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 3] + "..."
 
 
 def _regions(entry: Mapping[str, Any]) -> list[str]:
@@ -160,5 +207,5 @@ def _note(found: Mapping[str, Any]) -> str:
         return ""
     return (
         f"probed, not read whole: {clocks} long clock(s), {values} long target(s); "
-        "catalog(full=True) reads all"
+        "--full, in Python catalog(full=True), reads all"
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError, suggest
+from nwbdecode.load.invalid import INVALID, invalid_spans
 from nwbdecode.load.query import matching
 from nwbdecode.load.tables import frame_of, times_of
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 Spans = tuple[tuple[float, float], ...]
 
 _CHOICE = re.compile(r"\s*(?P<table>[^\[\]]+?)\s*(?:\[(?P<condition>.*)\]\s*)?", re.DOTALL)
-_INVALID = "intervals/invalid_times"
 _TRIALS = "intervals/trials"
 
 
@@ -107,8 +107,8 @@ def epochs_of(
         left_out += spans
     if unwanted:
         notes.append(f"{_measured(_merged(left_out))} of {_quoted(unwanted)} are excluded")
-    if not keep_invalid and _INVALID in listed.tables:
-        invalid = _invalid(listed.tables[_INVALID], object_id)
+    if not keep_invalid and INVALID in listed.tables:
+        invalid = invalid_spans(listed.tables[INVALID], object_id)
         if invalid:
             notes.append(f"{_measured(_merged(invalid))} of 'invalid_times' are excluded")
             left_out += invalid
@@ -206,22 +206,6 @@ def _table(name: str, listed: Index) -> str:
     raise NWBDecodeError(
         f"there is no table of intervals {name!r} in the file. {suggest(wanted, listed.tables)}"
     )
-
-
-def _invalid(table: Any, object_id: str) -> list[tuple[float, float]]:
-    """Rows of invalid times that hold for a series: those that name it, or name none."""
-    start, stop, _ = times_of(table)
-    named = "timeseries" in table.colnames
-    spans = []
-    for row, (a, b) in enumerate(zip(start, stop, strict=True)):
-        if named:
-            about = {str(part.timeseries.object_id) for part in table["timeseries"][row]}
-            if about and object_id not in about:
-                continue
-        end = float(b) if np.isfinite(b) else np.inf
-        if np.isfinite(a) and end > a:
-            spans.append((float(a), end))
-    return spans
 
 
 def _merged(spans: Sequence[tuple[float, float]], *, touching: bool = True) -> Spans:

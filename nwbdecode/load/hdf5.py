@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +21,6 @@ if TYPE_CHECKING:
 
     from nwbdecode.load.signal import Reader
 
-_MOST_OPEN = 8
-_opened: OrderedDict[tuple[int, str], tuple[tuple[int, ...], h5py.File]] = OrderedDict()
-_lock = threading.Lock()
-
 
 @dataclass(frozen=True)
 class HDF5Reader(StoredRows):
@@ -42,33 +36,15 @@ class HDF5Reader(StoredRows):
 
     def _read(self, start: int, stop: int, take: Callable[[Any], np.ndarray]) -> np.ndarray:
         try:
-            return take(_handle(self.path)[self.dataset])
+            # Opened for each read: a handle that stayed open would keep this process from opening
+            # the file with a lock, as h5py does by default, after its source is closed.
+            with unlocked(self.path) as file:
+                return take(file[self.dataset])
         except (OSError, RuntimeError, KeyError) as error:
             raise NWBDecodeError(
                 f"could not read samples {start} to {stop} of {self.dataset!r} in {self.path!r}: "
                 f"{error}. The file may have been damaged, moved or replaced since it was opened"
             ) from error
-
-
-def _handle(path: str) -> h5py.File:
-    """Give an open handle of this process, from a small cache."""
-    # A handle inherited by fork shares its file offset with the parent: never use it.
-    key = os.getpid(), path
-    found = os.stat(path)
-    stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
-    with _lock:
-        if key in _opened:
-            known, handle = _opened[key]
-            if known == stamp and handle:
-                _opened.move_to_end(key)
-                return handle
-            del _opened[key]
-        handle = unlocked(path)
-        _opened[key] = stamp, handle
-        while len(_opened) > _MOST_OPEN:
-            # Dropped, not closed: another thread may be reading from it.
-            _opened.popitem(last=False)
-        return handle
 
 
 @contextmanager
@@ -130,11 +106,7 @@ class LocalFile:
         return reader_of(data)
 
     def release(self) -> None:
-        """Close this process's cached handle, so that others may write to the file."""
-        with _lock:
-            _, handle = _opened.pop((os.getpid(), self.path), (None, None))
-        if handle is not None:
-            handle.close()
+        """Nothing stays open: each read opens the file and closes it."""
 
 
 def read_nwb(file: h5py.File, label: str) -> tuple[NWBFile, Callable[[], None]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.commands import FOLDS
 from nwbdecode.load.kinds import si_unit, values_kind
 from nwbdecode.load.series import Index, shape_of
 from nwbdecode.load.tables import Column, times_of, values_of
@@ -24,18 +25,23 @@ def column_entry(path: str, column: Column) -> dict[str, Any]:
     open_ended = int((~np.isfinite(stop)).sum())
     if not events and open_ended:
         problems.append(f"{open_ended} of {len(start)} rows have no stop time")
-    kind, reason, missing = "categorical", "inside or outside its rows", 0.0
+    kind, reason, missing, undecodable = "categorical", "inside or outside its rows", 0.0, ""
     dtype = "float64"
     if column.name:
         values = values_of(column)
         kind, reason = values_kind(values) if len(values) else ("linear", "it is empty")
         dtype = str(values.dtype)
         missing = _share_missing(values)
+        undecodable = _why_not(values, kind)
     begin = float(np.nanmin(start)) if np.isfinite(start).any() else None
     ends = np.concatenate([start, stop])
     end = float(np.nanmax(ends)) if begin is not None else None
     named = table[column.name] if column.name and hasattr(table, "colnames") else table
     derivations = ["window"] if column.name else []
+    usual = ""
+    if not np.isfinite(stop).any() and not (events and column.name):
+        # What never ends holds in a window after its start, or is counted.
+        usual = "window" if column.name else "rate"
     return {
         "path": path,
         "type": type(table).__name__ if not column.name else f"{type(table).__name__} column",
@@ -49,6 +55,7 @@ def column_entry(path: str, column: Column) -> dict[str, Any]:
         "stop": end,
         "duration": None if begin is None or end is None else end - begin,
         "gaps": 0,
+        "lost": 0.0,
         "clock": "rows",
         "clock_read": "whole",
         "units": "",
@@ -58,7 +65,26 @@ def column_entry(path: str, column: Column) -> dict[str, Any]:
         "missing": missing,
         "missing_read": "whole",
         "derivations": [*derivations, "near", "since", "until", "rate"],
+        "usual": usual,
+        "undecodable": undecodable or _too_few(len(start)),
     }
+
+
+def _too_few(rows: int) -> str:
+    return f"{rows} rows are too few for {FOLDS} folds" if 0 < rows < 2 * FOLDS else ""
+
+
+def _why_not(values: np.ndarray, kind: str) -> str:
+    """Why no decoder could learn a column, empty where one could."""
+    known = values
+    if values.dtype.kind in "fO":
+        known = values[np.isfinite(values) if values.dtype.kind == "f" else values != ""]
+    different = len(np.unique(known))
+    if different < 2:
+        return "it never changes"
+    if kind == "categorical" and 2 * different > len(known):
+        return f"{different} classes in {len(known)} rows: most are seen once"
+    return ""
 
 
 def _share_missing(values: np.ndarray) -> float:

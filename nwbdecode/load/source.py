@@ -251,7 +251,11 @@ class Source:
             return within(made, epochs)
 
     def targets(
-        self, spec: Asked, *, kinds: Mapping[str, str] | None = None
+        self,
+        spec: Asked,
+        *,
+        kinds: Mapping[str, str] | None = None,
+        keep_invalid: bool = False,
     ) -> dict[str, xr.DataArray]:
         """Read targets: behavior or stimuli, in SI units, each on its own clock.
 
@@ -265,6 +269,9 @@ class Source:
             ``"trials/choice:window(start=0,stop=0.5)"``.
         kinds : mapping of target name to kind, optional
             The same as ``@KIND``: linear, circular or categorical.
+        keep_invalid : bool, default False
+            Keep what rows of the file's ``invalid_times`` mark that name the target's
+            series; by default the target is missing there.
 
         Returns
         -------
@@ -286,7 +293,10 @@ class Source:
 
         listed = self._listed
         with reading(self._location.label):
-            return {one.label: read_target(one, listed) for one in specs(spec, kinds)}
+            return {
+                one.label: read_target(one, listed, keep_invalid=keep_invalid)
+                for one in specs(spec, kinds)
+            }
 
     def close(self) -> None:
         """Close the file; an NWBFile that the user opened stays open."""

@@ -14,6 +14,7 @@ from nwbdecode.load.clock import fault, stamps_of
 from nwbdecode.load.columns import read_columns
 from nwbdecode.load.derivations import DERIVATIONS
 from nwbdecode.load.derive import MAX_GAP, wrap
+from nwbdecode.load.invalid import INVALID, invalid_spans, without_invalid
 from nwbdecode.load.kinds import series_kind, si_unit, turn_unit
 from nwbdecode.load.memory import unwrapped
 from nwbdecode.load.neural import check_stamps, stated_rate
@@ -68,7 +69,7 @@ def _spec(value: str | TargetSpec) -> TargetSpec:
     raise NWBDecodeError(f"a target is given as text or TargetSpec; found {type(value).__name__}")
 
 
-def read_target(spec: TargetSpec, listed: Index) -> xr.DataArray:
+def read_target(spec: TargetSpec, listed: Index, *, keep_invalid: bool = False) -> xr.DataArray:
     """Read one target, deriving it where asked.
 
     Parameters
@@ -76,6 +77,8 @@ def read_target(spec: TargetSpec, listed: Index) -> xr.DataArray:
     spec : TargetSpec
     listed : Index
         Of the file.
+    keep_invalid : bool, default False
+        Keep what rows of ``invalid_times`` mark that name the target's series.
 
     Returns
     -------
@@ -95,6 +98,9 @@ def read_target(spec: TargetSpec, listed: Index) -> xr.DataArray:
         _read(listed.targets[path], path, columns, kind if i == 0 else "")
         for i, (path, (_, columns)) in enumerate(zip(paths, asked, strict=True))
     ]
+    invalid = [] if keep_invalid else _invalid(listed, [p.attrs["object_id"] for p in made])
+    # What is derived must not be made of them; rows of a table are masked once they are spread.
+    made = [part if "stop" in part.coords else without_invalid(part, invalid) for part in made]
     if derivation is not None:
         if not derivation.of_events and any("stop" in part.coords for part in made):
             raise NWBDecodeError(
@@ -104,6 +110,7 @@ def read_target(spec: TargetSpec, listed: Index) -> xr.DataArray:
         target = derivation.function(*made, **{**derivation.defaults, **spec.options})
     else:
         target = events.spread(made[0]) if "stop" in made[0].coords else made[0]
+    target = without_invalid(target, invalid)
     reason = f"{spec.derivation} is {derivation.kind}" if derivation and derivation.kind else ""
     attrs = {
         "derivation": "",
@@ -115,9 +122,19 @@ def read_target(spec: TargetSpec, listed: Index) -> xr.DataArray:
         "kind_reason": "" if spec.kind else reason or made[0].attrs["kind_reason"],
         "missing": _missing(target),
     }
+    if invalid:
+        attrs["invalid_times"] = len(invalid)
     target = target.copy(deep=False)
     target.attrs = attrs
     return target.rename(spec.label)
+
+
+def _invalid(listed: Index, object_ids: Iterable[str]) -> list[tuple[float, float]]:
+    """Invalid times that name the series; rows that name none are about the signal."""
+    if INVALID not in listed.tables:
+        return []
+    table = listed.tables[INVALID]
+    return [span for one in object_ids for span in invalid_spans(table, one, unnamed=False)]
 
 
 def _missing(target: xr.DataArray) -> float:
@@ -149,6 +166,8 @@ def announced(target: xr.DataArray) -> str:
     said[0] += f" ({why})" if why else ""
     if attrs.get("missing", 0) > 0:
         said.append(f"{100 * attrs['missing']:.2g} % missing")
+    if attrs.get("invalid_times"):
+        said.append(f"missing in {attrs['invalid_times']} of the file's 'invalid_times'")
     if attrs.get("rows_without_stop"):
         said.append(f"{attrs['rows_without_stop']} rows without a stop time left out")
     if attrs.get("seconds_of_conflict"):

@@ -184,7 +184,8 @@ def test_an_events_table_gives_states_windows_and_rates() -> None:
 
 
 def test_tables_of_ndx_events_are_read_alike(tmp_path: Path) -> None:
-    ndx = pytest.importorskip("ndx_events", reason="needs ndx-events")
+    import ndx_events as ndx
+
     table = ndx.EventsTable(name="stimuli", description="shown")
     table.add_column(name="kind", description="of stimulus")
     for time, kind in ((1.0, "circle"), (2.0, "square"), (4.0, "circle")):

@@ -6,9 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pynwb
 import pytest
 
 from nwbdecode import load
@@ -106,3 +109,29 @@ def test_a_recording_of_another_on_a_read_only_disk_is_read(path: Path) -> None:
     if tried.returncode:
         pytest.skip("this machine does not let a test mount a folder read-only")
     assert walk(path, *alone, f'{mount} && exec "$@"', "sh") == expected
+
+
+def test_after_its_source_is_closed_a_signal_reads_and_leaves_the_file_to_others(
+    path: Path,
+) -> None:
+    with load.open(path) as opened:
+        signal = opened.signal(RAW)
+    expected = recordings.volts()[:20]
+    for _ in range(2):
+        np.testing.assert_allclose(signal.read(0, 20), expected, **recordings.CLOSE)
+        # Neither says how to lock, and HDF5 wants one way in all of a process.
+        with h5py.File(path, "r") as held:
+            assert "acquisition" in held
+            np.testing.assert_allclose(signal.read(0, 20), expected, **recordings.CLOSE)
+        with pynwb.NWBHDF5IO(path=str(path), mode="a") as io:
+            assert "Raw" in io.read().acquisition
+
+
+def test_threads_read_one_file_at_once(path: Path) -> None:
+    with load.open(path) as opened:
+        signal = opened.signal(RAW)
+    spans = [(i * 100, i * 100 + 900) for i in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        blocks = list(pool.map(lambda span: signal.read_array(*span), spans))
+    for block, (start, stop) in zip(blocks, spans, strict=True):
+        np.testing.assert_allclose(block, recordings.volts()[start:stop], **recordings.CLOSE)

@@ -53,6 +53,13 @@ def plane_of(series: TimeSeries) -> Any:
     return plane
 
 
+def superseded(listed: Index) -> list[str]:
+    """Paths of the movies that the file also has corrected for motion."""
+    movies = {path: series for path, series in listed.signals.items() if is_movie(series)}
+    raw = {stack.original.object_id for s in movies.values() if (stack := _stack(s)) is not None}
+    return [path for path, series in movies.items() if series.object_id in raw]
+
+
 def best_movie(listed: Index) -> str:
     """Path of the one movie to decode from: motion-corrected where that exists.
 
@@ -61,9 +68,8 @@ def best_movie(listed: Index) -> str:
     NWBDecodeError
         If the file has no movie, or several recordings.
     """
-    movies = {path: series for path, series in listed.signals.items() if is_movie(series)}
-    raw = {stack.original.object_id for s in movies.values() if (stack := _stack(s)) is not None}
-    best = sorted(path for path, series in movies.items() if series.object_id not in raw)
+    movies = {path for path, series in listed.signals.items() if is_movie(series)}
+    best = sorted(movies - set(superseded(listed)))
     if len(best) == 1:
         return best[0]
     if not best:
