@@ -17,8 +17,8 @@ from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.hdf5 import unlocked
 from nwbdecode.results.arrays import Entry, restore
 from nwbdecode.results.jsontext import from_text
-from nwbdecode.results.module import MODULE, SCHEMA_VERSION
-from nwbdecode.results.ndx import DecodingRun
+from nwbdecode.results.module import SCHEMA_VERSION
+from nwbdecode.results.runs import choose_run
 from nwbdecode.results.series import TIME, stored_order
 from nwbdecode.results.tables import from_table
 from nwbdecode.results.weights import check_weights
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pynwb import NWBFile, ProcessingModule
 
 
-def read(path: str | os.PathLike[str]) -> Decoding:
+def read(path: str | os.PathLike[str], *, run: str | None = None) -> Decoding:
     """Read the result that `write` stored.
 
     The file is opened read-only; nothing in it is executed, and torch is not
@@ -39,6 +39,8 @@ def read(path: str | os.PathLike[str]) -> Decoding:
     ----------
     path : path-like
         An NWB file with a processing module ``decoding``.
+    run : str, optional
+        Name of the run, where the file holds several.
 
     Returns
     -------
@@ -49,8 +51,9 @@ def read(path: str | os.PathLike[str]) -> Decoding:
     Raises
     ------
     NWBDecodeError
-        When there is no such file, it is not NWB, holds no decoding, was
-        written by a later version, or is damaged.
+        When there is no such file, it is not NWB, holds no decoding, none of
+        that name or several and none was named, was written by a later version,
+        or is damaged.
 
     Examples
     --------
@@ -59,10 +62,10 @@ def read(path: str | os.PathLike[str]) -> Decoding:
     """
     path = Path(path)
     with _opened(path) as nwbfile:
-        module, run = _find(nwbfile, path)
-        _check_version(run, path)
+        module, found = choose_run(nwbfile, run, str(path))
+        _check_version(found, path)
         try:
-            return _decoding(module, run)
+            return _decoding(module, found)
         except NWBDecodeError:
             raise
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, OSError) as error:
@@ -91,23 +94,6 @@ def _opened(path: Path) -> Iterator[NWBFile]:
 
 def _unreadable(path: Path, error: Exception) -> NWBDecodeError:
     return NWBDecodeError(f"{str(path)!r} cannot be read as an NWB file in HDF5 ({error})")
-
-
-def _find(nwbfile: NWBFile, path: Path) -> tuple[ProcessingModule, Any]:
-    if MODULE not in nwbfile.processing:
-        there = ", ".join(repr(str(name)) for name in sorted(nwbfile.processing)) or "none"
-        raise NWBDecodeError(
-            f"{str(path)!r} holds no decoding: it has no processing module {MODULE!r}. "
-            f"Its processing modules: {there}. Give a file written by nwbdecode"
-        )
-    module = nwbfile.processing[MODULE]
-    runs = [held for held in module.data_interfaces.values() if isinstance(held, DecodingRun)]
-    if len(runs) != 1:
-        raise NWBDecodeError(
-            f"the module {MODULE!r} of {str(path)!r} holds {len(runs)} decoding runs; expected "
-            "one, as nwbdecode writes it"
-        )
-    return module, runs[0]
 
 
 def _check_version(run: Any, path: Path) -> None:
