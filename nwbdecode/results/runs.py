@@ -63,31 +63,51 @@ def check_exists(exists: str) -> None:
         )
 
 
-def free_run(run: str, modules: Container[str]) -> str:
-    """Name a run as asked, or with the first number whose module is not there.
+def settle(run: str, exists: Exists, modules: Container[str]) -> str:
+    """Name under which a run is added to a file that has modules already.
+
+    Raises
+    ------
+    NWBDecodeError
+        When the run's module is there and `exists` is ``"error"``.
 
     Examples
     --------
-    >>> free_run("run", ["decoding", "decoding_run_2", "behavior"])
+    >>> settle("run", "new", ["decoding", "decoding_run_2", "behavior"])
     'run_3'
     """
-    name, count = run, 1
-    while module_name(name) in modules:
+    if module_name(run) not in modules or exists == "replace":
+        return run
+    if exists == "error":
+        raise NWBDecodeError(
+            f"the NWB file has a processing module {module_name(run)!r} already, which holds run "
+            f"{run!r}; name another with `run`, or choose exists='replace' or exists='new'"
+        )
+    count = 2
+    while module_name(f"{run}_{count}") in modules:
         count += 1
-        name = f"{run}_{count}"
-    return name
+    return f"{run}_{count}"
+
+
+def not_ours(module: str) -> NWBDecodeError:
+    """Refuse to replace a module that someone else made."""
+    return NWBDecodeError(
+        f"the processing module {module!r} holds no decoding run, so it is not replaced; name "
+        "another run"
+    )
 
 
 def runs_of(nwbfile: NWBFile) -> dict[str, ProcessingModule]:
     """Runs that an NWB file holds: their modules by name, the unnamed one first."""
     found = {}
     for name, module in sorted(nwbfile.processing.items()):
-        if name == MODULE or (name.startswith(f"{MODULE}_") and _run_in(module)):
+        if name == MODULE or (name.startswith(f"{MODULE}_") and decoding_runs(module)):
             found[RUN if name == MODULE else name[len(MODULE) + 1 :]] = module
     return found
 
 
-def _run_in(module: ProcessingModule) -> list[Any]:
+def decoding_runs(module: ProcessingModule) -> list[Any]:
+    """Every `DecodingRun` of a module: one in those that this package wrote."""
     return [held for held in module.data_interfaces.values() if isinstance(held, DecodingRun)]
 
 
@@ -120,7 +140,7 @@ def choose_run(nwbfile: NWBFile, run: str | None, label: str) -> tuple[Processin
     if run is not None and run not in there:
         raise NWBDecodeError(f"{label!r} holds no run {run!r}. {suggest(str(run), there)}")
     module = there[next(iter(there)) if run is None else run]
-    held = _run_in(module)
+    held = decoding_runs(module)
     if len(held) != 1:
         raise NWBDecodeError(
             f"the module {module.name!r} of {label!r} holds {len(held)} decoding runs; expected "
