@@ -15,6 +15,7 @@ from nwbdecode.results.importance import add_importance
 from nwbdecode.results.jsontext import to_text
 from nwbdecode.results.naming import Names, readable
 from nwbdecode.results.ndx import Decoder, DecodingRun
+from nwbdecode.results.schema import MODULE, RUN, SCHEMA_VERSION
 from nwbdecode.results.series import SeriesShelf
 from nwbdecode.results.session import electrode_rows
 from nwbdecode.results.tables import region, to_table
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from pynwb import NWBFile, ProcessingModule
 
     from nwbdecode.decoding import Decoding
-
-MODULE = "decoding"
-RUN = "run"
-#: Of the layout. A reader takes any minor version of its own major version.
-SCHEMA_VERSION = "1.0"
 
 _SCORES = {
     "decoder": "Decoder that was scored: 'cnn' is the network, others are baselines",
