@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nwbdecode.features import align, traces, wavelet_power
     from nwbdecode.load import Signal, open
     from nwbdecode.pipeline import fit, importance, predict
-    from nwbdecode.results import read, write
+    from nwbdecode.results import add_decoding, read, write
 
 __version__ = "0.1.0"
 
@@ -38,6 +38,7 @@ _HOMES = {
     "PurgedKFold": "evaluate",
     "RidgeDecoder": "decoder",
     "Signal": "load",
+    "add_decoding": "results",
     "align": "features",
     "cross_validate": "evaluate",
     "fit": "pipeline",
@@ -59,6 +60,7 @@ __all__ = [
     "RidgeDecoder",
     "Signal",
     "__version__",
+    "add_decoding",
     "align",
     "cross_validate",
     "explore",

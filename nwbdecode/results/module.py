@@ -15,7 +15,8 @@ from nwbdecode.results.importance import add_importance
 from nwbdecode.results.jsontext import to_text
 from nwbdecode.results.naming import Names, readable
 from nwbdecode.results.ndx import Decoder, DecodingRun
-from nwbdecode.results.schema import MODULE, RUN, SCHEMA_VERSION
+from nwbdecode.results.runs import Exists, check_exists, check_run, free_run, module_name
+from nwbdecode.results.schema import RUN, SCHEMA_VERSION
 from nwbdecode.results.series import SeriesShelf
 from nwbdecode.results.session import electrode_rows
 from nwbdecode.results.tables import region, to_table
@@ -61,14 +62,25 @@ _CHANNELS = {
 }
 
 
-def add_to(nwbfile: NWBFile, decoding: Decoding) -> ProcessingModule:
-    """Add a result to an NWB file in memory as its processing module ``decoding``.
+def add_decoding(
+    nwbfile: NWBFile, decoding: Decoding, *, run: str | None = None, exists: Exists = "error"
+) -> ProcessingModule:
+    """Add a result to an NWB file in memory, as a processing module of its own.
+
+    For programs that build or open the `NWBFile` and write it themselves.
 
     Parameters
     ----------
     nwbfile : pynwb.NWBFile
         Electrodes are added where it has none and the signal is no imaging.
     decoding : Decoding
+    run : str, optional
+        Name of the run, if the file shall hold several: it lives in the module
+        ``decoding_NAME``, the run without a name in ``decoding``.
+    exists : {"error", "replace", "new"}, default "error"
+        If the file has that run: refuse, replace it, or take the next free name
+        (``NAME_2``). A run that lies on disk can be replaced only by exporting
+        `nwbfile` to another file: HDF5 does not take it out.
 
     Returns
     -------
@@ -77,15 +89,20 @@ def add_to(nwbfile: NWBFile, decoding: Decoding) -> ProcessingModule:
     Raises
     ------
     NWBDecodeError
-        When the file has such a module already, or something in the result
-        cannot be stored.
+        When the file has that run already, or something in the result cannot be
+        stored.
+
+    Examples
+    --------
+    >>> import nwbdecode as nd
+    >>> nd.add_decoding(nwbfile, result, run="theta")  # doctest: +SKIP
     """
-    if MODULE in nwbfile.processing:
-        raise NWBDecodeError(
-            f"the NWB file has a processing module {MODULE!r} already; write to a new file"
-        )
+    check_exists(exists)
+    name = module_name(_free(nwbfile, check_run(run), exists))
+    if name in nwbfile.processing:
+        nwbfile.processing.pop(name)
     module = nwbfile.create_processing_module(
-        name=MODULE, description="Behavior decoded from a neural signal, and the decoders"
+        name=name, description="Behavior decoded from a neural signal, and the decoders"
     )
     rows = electrode_rows(nwbfile, decoding)
     shelf = SeriesShelf(decoding.time)
@@ -99,6 +116,19 @@ def add_to(nwbfile: NWBFile, decoding: Decoding) -> ProcessingModule:
     layout["clock"] = shelf.clock
     module.add(_run(decoding, layout, shelf.exact_time))
     return module
+
+
+def _free(nwbfile: NWBFile, run: str, exists: Exists) -> str:
+    """Name under which a run may be added."""
+    name = module_name(run)
+    if name not in nwbfile.processing or exists == "replace":
+        return run
+    if exists == "error":
+        raise NWBDecodeError(
+            f"the NWB file has a processing module {name!r} already, which holds run {run!r}; "
+            "name another with `run`, or choose exists='replace' or exists='new'"
+        )
+    return free_run(run, nwbfile.processing)
 
 
 def _add_series(shelf: SeriesShelf, decoding: Decoding) -> Entry:

@@ -11,7 +11,7 @@ from pynwb import NWBHDF5IO
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.hdf5 import unlocked
-from nwbdecode.results.module import add_to
+from nwbdecode.results.module import add_decoding
 from nwbdecode.results.session import new_file
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def write(decoding: Decoding, path: str | os.PathLike[str], *, overwrite: bool =
     path = Path(path)
     _refuse(path, decoding.source, overwrite=overwrite)
     nwbfile = new_file(decoding.source)
-    add_to(nwbfile, decoding)
+    add_decoding(nwbfile, decoding)
     _put(nwbfile, path)
     return path
 
