@@ -206,16 +206,18 @@ def predict(
 @click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False), help="HTML file to write."
 )
+@reading_run
 @common
-def report(decoded: str, output: str, as_json: bool) -> None:
+def report(decoded: str, output: str, run: str | None, as_json: bool) -> None:
     """Show DECODED in one self-contained HTML file: scores, traces, arena, importance.
 
     \b
     nwbdecode report decoded.nwb --output report.html
     """
     from nwbdecode.explore import report as write_report
+    from nwbdecode.results import read
 
-    path = write_report(decoded, output)
+    path = write_report(read(decoded, run=run), output)
     click.echo(as_json_text({"output": str(path)}) if as_json else f"report: {path}")
 
 
@@ -229,23 +231,26 @@ def report(decoded: str, output: str, as_json: bool) -> None:
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @writing
+@reading_run
 @common
 def importance(
     decoded: str, source: str | None, by: tuple[str, ...], repeats: int, seed: int,
-    output: str, overwrite: bool, as_json: bool,
+    output: str, exists: Any, run: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure which bands and channels of DECODED carry the information.
 
     \b
     nwbdecode importance decoded.nwb --output with_importance.nwb
-    nwbdecode importance decoded.nwb --repeats 20 --overwrite --output decoded.nwb
+    nwbdecode importance decoded.nwb --repeats 20 --exists replace --output decoded.nwb
     """
     from nwbdecode import pipeline
-    from nwbdecode.results import write
+    from nwbdecode.results import read, write
+    from nwbdecode.results.writing import check_output
 
-    pipeline.check_output(output, overwrite=overwrite)
-    result = pipeline.importance(decoded, source=source, by=by, repeats=repeats, random_state=seed)
-    write(result, output, overwrite=overwrite)
+    check_output(output, exists=exists)
+    stored = read(decoded, run=run)
+    result = pipeline.importance(stored, source=source, by=by, repeats=repeats, random_state=seed)
+    output = str(write(result, output, exists=exists, run=run))
     for axis in by:
         table = result.importance[axis]["value"].to_pandas().T
         click.echo(f"\nrise of held-out error by {axis}\n{table.round(3).to_string()}", err=True)

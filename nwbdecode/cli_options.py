@@ -91,9 +91,9 @@ def _exists(command: Command) -> Command:
 
 def reading_run(command: Command) -> Command:
     """Give a command ``--run``, of the result that it reads."""
-    return click.option(
-        "--run", metavar="NAME", help="Which run of DECODED, if it holds several."
-    )(command)
+    return click.option("--run", metavar="NAME", help="Which run of DECODED, if it holds several.")(
+        command
+    )
 
 
 def from_network(command: Command) -> Command:

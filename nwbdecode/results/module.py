@@ -15,15 +15,14 @@ from nwbdecode.results.jsontext import to_text
 from nwbdecode.results.naming import Names, readable
 from nwbdecode.results.ndx import Decoder, DecodingRun
 from nwbdecode.results.runs import (
-    RUN,
     Exists,
     check_exists,
     check_run,
-    decoding_runs,
     module_name,
     not_ours,
     settle,
 )
+from nwbdecode.results.schema import RUN, SCHEMA_VERSION
 from nwbdecode.results.series import SeriesShelf
 from nwbdecode.results.session import electrode_rows
 from nwbdecode.results.tables import region, to_table
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
     from pynwb import NWBFile, ProcessingModule
 
     from nwbdecode.decoding import Decoding
-
-#: Of the layout. A reader takes any minor version of its own major version.
-SCHEMA_VERSION = "1.0"
 
 _SCORES = {
     "decoder": "Decoder that was scored: 'cnn' is the network, others are baselines",
@@ -110,7 +106,8 @@ def add_decoding(
     check_exists(exists)
     name = module_name(settle(check_run(run), exists, nwbfile.processing))
     if name in nwbfile.processing:
-        if not decoding_runs(nwbfile.processing[name]):
+        there = nwbfile.processing[name].data_interfaces.values()
+        if not any(isinstance(held, DecodingRun) for held in there):
             raise not_ours(name)
         nwbfile.processing.pop(name)
     module = nwbfile.create_processing_module(

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.results.safe import own_alike
 
 _WHOLE = "__nwbdecode_copy__"
 #: HDF5 names so what it meets by a reference before it meets it by its path.
@@ -42,6 +43,7 @@ def repack(path: Path) -> None:
                     "the space of the replaced run cannot be given back: HDF5 copies this file "
                     "incompletely. Use exists='new', which adds beside what is there"
                 )
+        own_alike(path, fresh)
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)

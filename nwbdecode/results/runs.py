@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from nwbdecode.errors import NWBDecodeError, suggest
-from nwbdecode.results.ndx import DecodingRun
+from nwbdecode.results.schema import MODULE, RUN
 
 if TYPE_CHECKING:
-    from pynwb import NWBFile, ProcessingModule
+    pass
 
 #: What happens to a file or a run of that name that is there already.
 Exists: TypeAlias = Literal["error", "replace", "new"]
-
-#: Module of the run that was given no name.
-MODULE = "decoding"
-#: Name of that run, and of the `DecodingRun` in every run's module.
-RUN = "run"
 
 
 def module_name(run: str) -> str:
@@ -95,55 +90,3 @@ def not_ours(module: str) -> NWBDecodeError:
         f"the processing module {module!r} holds no decoding run, so it is not replaced; name "
         "another run"
     )
-
-
-def runs_of(nwbfile: NWBFile) -> dict[str, ProcessingModule]:
-    """Runs that an NWB file holds: their modules by name, the unnamed one first."""
-    found = {}
-    for name, module in sorted(nwbfile.processing.items()):
-        if name == MODULE or (name.startswith(f"{MODULE}_") and decoding_runs(module)):
-            found[RUN if name == MODULE else name[len(MODULE) + 1 :]] = module
-    return found
-
-
-def decoding_runs(module: ProcessingModule) -> list[Any]:
-    """Every `DecodingRun` of a module: one in those that this package wrote."""
-    return [held for held in module.data_interfaces.values() if isinstance(held, DecodingRun)]
-
-
-def choose_run(nwbfile: NWBFile, run: str | None, label: str) -> tuple[ProcessingModule, Any]:
-    """Find one run of a file: its module and its `DecodingRun`.
-
-    Parameters
-    ----------
-    nwbfile : pynwb.NWBFile
-    run : str or None
-        None where there is only one.
-    label : str
-        Names the file in the error message.
-
-    Raises
-    ------
-    NWBDecodeError
-        When the file holds none, several and none was named, or none of that name.
-    """
-    there = runs_of(nwbfile)
-    if not there:
-        modules = ", ".join(repr(str(name)) for name in sorted(nwbfile.processing)) or "none"
-        raise NWBDecodeError(
-            f"{label!r} holds no decoding: it has no processing module {MODULE!r}. "
-            f"Its processing modules: {modules}. Give a file written by nwbdecode"
-        )
-    if run is None and len(there) > 1:
-        names = ", ".join(map(repr, there))
-        raise NWBDecodeError(f"{label!r} holds {len(there)} runs: {names}; name one with `run`")
-    if run is not None and run not in there:
-        raise NWBDecodeError(f"{label!r} holds no run {run!r}. {suggest(str(run), there)}")
-    module = there[next(iter(there)) if run is None else run]
-    held = decoding_runs(module)
-    if len(held) != 1:
-        raise NWBDecodeError(
-            f"the module {module.name!r} of {label!r} holds {len(held)} decoding runs; expected "
-            "one, as nwbdecode writes it"
-        )
-    return module, held[0]

@@ -86,11 +86,21 @@ def copy(path: Path, aside: Path) -> None:
     size = path.stat().st_size
     with (
         open(path, "rb", buffering=0) as old,
-        open(aside, "xb", buffering=0) as new,
+        # Nobody may read the copy who may not read the file.
+        open(aside, "xb", buffering=0, opener=_private) as new,
         tqdm(total=size, unit="B", unit_scale=True, desc=f"copying {path.name}", delay=2) as bar,
     ):
         while done := _copy_piece(old.fileno(), new.fileno()):
             bar.update(done)
+    own_alike(path, aside)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def own_alike(path: Path, aside: Path) -> None:
+    """Give a new file the permissions and, where that may be done, the owner of another."""
     shutil.copymode(path, aside)
     with contextlib.suppress(OSError, AttributeError):  # only root may give files away
         found = path.stat()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hdmf.common import DynamicTable, DynamicTableRegion, VectorData
 
-from nwbdecode.results.arrays import Entry, describe, inline, is_text, restore, stored
+from nwbdecode.results.arrays import Entry, describe, inline, is_text, stored
 from nwbdecode.results.naming import Names, readable
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def to_table(
     table : DynamicTable or None
         None where the dataset has no rows.
     entry : dict
-        How to rebuild the dataset with `from_table`.
+        How to rebuild the dataset with `nwbdecode.results.layout.from_table`.
     """
     entry: Entry = {"attrs": dict(dataset.attrs), "variables": {}, "coords": {}}
     fits = all(dataset.sizes.get(dim, 0) > 0 for dim in rows)
@@ -101,38 +101,6 @@ def _by_rows(variable: xr.Variable, sizes: Mapping[str, int]) -> np.ndarray | No
     widths = [variable.sizes[dim] for dim in extra]
     filled: np.ndarray = np.broadcast_to(ordered, (*sizes.values(), *widths))
     return filled.reshape(-1, *widths)
-
-
-def from_table(entry: Entry, column: Callable[[str], Any]) -> xr.Dataset:
-    """Rebuild the dataset that `to_table` laid out.
-
-    Parameters
-    ----------
-    entry : dict
-        What `to_table` returned.
-    column : callable
-        Gives the values of the column at a path.
-    """
-    import xarray as xr
-
-    sizes = entry.get("rows", {})
-
-    def variable(held: Entry) -> xr.Variable:
-        if "at" not in held:
-            return restore(held)
-        values = np.asarray(column(held["at"]))
-        values = values.reshape(*sizes.values(), *values.shape[1:])
-        # An axis the array does not have was filled with copies: any one will do.
-        values = values[tuple(slice(None) if dim in held["dims"] else 0 for dim in sizes)]
-        mine = [dim for dim in sizes if dim in held["dims"]]
-        order = mine + [dim for dim in held["dims"] if dim not in sizes]
-        return restore(held, values.transpose([order.index(dim) for dim in held["dims"]]))
-
-    return xr.Dataset(
-        {name: variable(held) for name, held in entry["variables"].items()},
-        {name: variable(held) for name, held in entry["coords"].items()},
-        entry["attrs"],
-    )
 
 
 def region(name: str, rows: Sequence[int], table: DynamicTable, about: str) -> DynamicTableRegion:
