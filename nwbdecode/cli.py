@@ -106,9 +106,10 @@ def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
     exclude: tuple[str, ...], keep_invalid: bool, output: str | None, append: bool,
-    exists: Any, run: str | None, no_importance: bool, config: str | None, download: bool, as_json: bool, **given: Any,
+    exists: Any, run: str | None, no_importance: bool, config: str | None, download: bool,
+    as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
-    """Decode targets from a signal of SOURCE, cross-validated, into a new NWB file or SOURCE itself.
+    """Decode targets from a signal of SOURCE, cross-validated, into a new file or SOURCE itself.
 
     \b
     nwbdecode fit session.nwb --signal processing/ecephys/LFP/LFP \\
