@@ -12,7 +12,7 @@ MODULE = "decoding"
 #: Name of that run, and of the `DecodingRun` in every run's module.
 RUN = "run"
 #: Of the layout. A reader takes any minor version of its own major version.
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
