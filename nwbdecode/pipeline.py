@@ -133,7 +133,7 @@ def fit(
     if append:
         results.append(decoding, _own_file(opened), exists=exists, run=run)
     elif output is not None:
-        results.write(decoding, output, exists=exists, run=run)
+        results.write(decoding, output, exists=exists, run=run, source=opened)
     return decoding
 
 
@@ -200,6 +200,7 @@ def predict(
     """
     from nwbdecode import prediction
     from nwbdecode.load import open as open_source
+    from nwbdecode.results import write
 
     if use not in ("auto", "final", "ensemble"):
         raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
@@ -209,7 +210,8 @@ def predict(
     chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid)
     opened = open_source(source)
     made = prediction.decode(result, opened, chosen, use=use, progress=progress)
-    _write(made, output, exists)
+    if output is not None:
+        write(made, output, exists=exists, source=opened)
     return made
 
 
@@ -420,7 +422,7 @@ def _check_output(
     output: str | os.PathLike[str] | None, exists: Exists, source: Mapping[str, Any] | None = None
 ) -> None:
     """Refuse an output that cannot be written, before hours are spent on it."""
-    from nwbdecode.results.writing import check_output
+    from nwbdecode.results.refusing import check_output
 
     if output is not None:
         check_output(output, exists=exists, source=source)
@@ -440,8 +442,8 @@ def check_place(
     ------
     NWBDecodeError
     """
+    from nwbdecode.results.refusing import check_appendable
     from nwbdecode.results.runs import check_run
-    from nwbdecode.results.writing import check_appendable
 
     if append and output is not None:
         raise NWBDecodeError(
@@ -463,10 +465,3 @@ def _own_file(opened: Source) -> str:
             "an output, or `add_decoding` to an NWBFile that you write yourself"
         )
     return str(path)
-
-
-def _write(decoding: Decoding, output: str | os.PathLike[str] | None, exists: Exists) -> None:
-    from nwbdecode.results import write
-
-    if output is not None:
-        write(decoding, output, exists=exists)

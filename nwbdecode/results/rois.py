@@ -46,9 +46,9 @@ def segmentation_of(nwbfile: NWBFile, source: Mapping[str, Any]) -> PlaneSegment
         return there[imaging["regions"]]
     series = nwbfile.objects.get(signal.get("object_id"))
     table = getattr(getattr(series, "rois", None), "table", None)
-    if table is None and len(there) == 1 and nwbfile.object_id != source.get("object_id"):
-        (table,) = there.values()  # a copy, which has no other
-        return table if imaging.get("regions") != "grid" else None
+    ours = "nwbdecode" in [str(made[0]) for made in nwbfile.was_generated_by or ()]
+    if table is None and ours and len(there) == 1 and imaging.get("regions") != "grid":
+        (table,) = there.values()  # copied by `copy_rois`, which copies no other
     return table if isinstance(table, PlaneSegmentation) else None
 
 
