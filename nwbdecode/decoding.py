@@ -141,6 +141,16 @@ class Decoding:
         """Return a copy with some parts replaced."""
         return replace(self, **changes)
 
+    def load(self) -> Decoding:
+        """Return the same result with all of it in memory, also what was read lazily."""
+        return replace(
+            self,
+            predictions=self.predictions.load(),
+            truth=self.truth.load(),
+            baselines={name: part.load() for name, part in self.baselines.items()},
+            decoders={name: self.decoders[name] for name in self.decoders},
+        )
+
     def identical(self, other: Decoding) -> bool:
         """Whether every part is equal: values, labels, attributes, weights."""
         return not self.differences(other)

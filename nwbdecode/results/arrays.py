@@ -7,6 +7,7 @@ table suits them, in the entry itself as ``values`` with their ``shape``.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 Entry = dict[str, Any]
 
 _CHUNK_BYTES = 2**18
+#: Names of the types that `describe` gives.
+_TYPES = re.compile(r"bool|object|u?int(8|16|32|64)|float(16|32|64|96|128)|[<>=|]?U\d{1,9}")
+#: Of an array that is read whole.
+_MOST_BYTES = 2**32
 #: Below this, a chunk's index costs more than compression saves.
 _SMALL_BYTES = 2**12
 
@@ -42,18 +47,36 @@ def inline(variable: xr.Variable) -> Entry:
     return describe(variable) | {"shape": list(values.shape), "values": values.ravel().tolist()}
 
 
+def type_of(entry: Entry) -> np.dtype[Any]:
+    """Type of an array by its entry.
+
+    Raises
+    ------
+    NWBDecodeError
+        When it is none that arrays of results have.
+    """
+    name = entry["dtype"]
+    if not isinstance(name, str) or not _TYPES.fullmatch(name):
+        raise NWBDecodeError(f"the layout names an array type {name!r} that is not used")
+    return np.dtype(name)
+
+
 def restore(entry: Entry, values: np.ndarray | None = None) -> xr.Variable:
     """Rebuild the array of an entry, from its own values or from those read elsewhere."""
     import xarray as xr
 
-    dtype = np.dtype(entry["dtype"])
-    if dtype.kind not in "biufUO":
-        raise NWBDecodeError(f"the layout names an array type {entry['dtype']!r} that is not used")
+    dtype = type_of(entry)
     if values is None:
         # Filling an object array keeps text, None and numbers apart as they were.
         values = np.empty(len(entry["values"]), dtype=object)
         values[:] = entry["values"]
         values = values.reshape(entry["shape"])
+    # The width of text is whatever the layout says: a lie would be allocated.
+    if dtype.itemsize * values.size > _MOST_BYTES:
+        raise NWBDecodeError(
+            f"the layout names an array of {dtype.itemsize * values.size / 1e9:.3g} GB "
+            f"({entry['dtype']!r} x {values.size}); nwbdecode writes none so large"
+        )
     return xr.Variable(tuple(entry["dims"]), values.astype(dtype), entry["attrs"])
 
 

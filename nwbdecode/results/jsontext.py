@@ -13,6 +13,9 @@ from nwbdecode.errors import NWBDecodeError
 
 # JSON has no NaN and no infinity, and readers in other languages stop at Python's spelling.
 _TAG = "$number"
+#: Levels of lists and objects within each other.
+DEEPEST = 64
+_TOO_DEEP = f"JSON nested deeper than {DEEPEST} levels"
 _NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -50,29 +53,61 @@ def to_text(value: Any, what: str) -> str:
 def from_text(text: str) -> Any:
     """Read what `to_text` wrote.
 
+    Raises
+    ------
+    ValueError
+        When it is no standard JSON, names a key twice, or nests deeper than
+        `DEEPEST`: whoever walks it next would run out of stack.
+
     Examples
     --------
     >>> from_text('{"bands": [4.0, {"$number": "Infinity"}]}')
     {'bands': [4.0, inf]}
     """
-    return json.loads(text, object_hook=_number)
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refused)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for held in level
+            if isinstance(held, list | dict)
+            for inner in (held.values() if isinstance(held, dict) else held)
+        ]
+        if not level:
+            return value
+    raise ValueError(_TOO_DEEP)
 
 
-def _number(found: dict[str, Any]) -> Any:
-    if len(found) == 1 and found.get(_TAG) in _NUMBERS:
-        return _NUMBERS[found[_TAG]]
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key of a JSON object occurs twice")
+    number = found.get(_TAG)
+    if len(found) == 1 and isinstance(number, str) and number in _NUMBERS:
+        return _NUMBERS[number]
     return found
 
 
-def _plain(value: Any, what: str) -> Any:
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _plain(value: Any, what: str, depth: int = 0) -> Any:
+    if depth > DEEPEST:
+        raise NWBDecodeError(f"{what[:200]} is nested deeper than {DEEPEST} levels")
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): _plain(held, f"{what}[{key!r}]") for key, held in value.items()}
+        return {
+            str(key): _plain(held, f"{what}[{key!r}]", depth + 1) for key, held in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_plain(held, f"{what}[{i}]") for i, held in enumerate(value)]
+        return [_plain(held, f"{what}[{i}]", depth + 1) for i, held in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         return {_TAG: "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
     if value is None or isinstance(value, str | bool | int | float):

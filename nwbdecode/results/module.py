@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import numpy as np
 from hdmf.common import DynamicTable, VectorData
 from pynwb.epoch import TimeIntervals
 
-from nwbdecode.errors import NWBDecodeError
-from nwbdecode.results.arrays import Entry, stored
-from nwbdecode.results.importance import add_importance
-from nwbdecode.results.jsontext import to_text
-from nwbdecode.results.naming import Names, readable
-from nwbdecode.results.ndx import Decoder, DecodingRun
+from nwbdecode.results.arrays import Entry
+from nwbdecode.results.importance import add_bands, add_importance
+from nwbdecode.results.naming import readable
+from nwbdecode.results.ndx import DecodingRun
+from nwbdecode.results.provenance import add_run
+from nwbdecode.results.runs import (
+    Exists,
+    check_exists,
+    check_run,
+    module_name,
+    not_ours,
+    settle,
+)
 from nwbdecode.results.series import SeriesShelf
-from nwbdecode.results.session import electrode_rows
-from nwbdecode.results.tables import region, to_table
-from nwbdecode.results.weights import check_weights
+from nwbdecode.results.session import rows_of_channels
+from nwbdecode.results.tables import Rows, to_table
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, ProcessingModule
 
     from nwbdecode.decoding import Decoding
-
-MODULE = "decoding"
-RUN = "run"
-#: Of the layout. A reader takes any minor version of its own major version.
-SCHEMA_VERSION = "1.0"
 
 _SCORES = {
     "decoder": "Decoder that was scored: 'cnn' is the network, others are baselines",
@@ -65,14 +64,25 @@ _CHANNELS = {
 }
 
 
-def add_to(nwbfile: NWBFile, decoding: Decoding) -> ProcessingModule:
-    """Add a result to an NWB file in memory as its processing module ``decoding``.
+def add_decoding(
+    nwbfile: NWBFile, decoding: Decoding, *, run: str | None = None, exists: Exists = "error"
+) -> ProcessingModule:
+    """Add a result to an NWB file in memory, as a processing module of its own.
+
+    For programs that build or open the `NWBFile` and write it themselves.
 
     Parameters
     ----------
     nwbfile : pynwb.NWBFile
         Electrodes are added where it has none and the signal is no imaging.
     decoding : Decoding
+    run : str, optional
+        Name of the run, if the file shall hold several: it lives in the module
+        ``decoding_NAME``, the run without a name in ``decoding``.
+    exists : {"error", "replace", "new"}, default "error"
+        If the file has that run: refuse, replace it, or take the next free name
+        (``NAME_2``). A run that lies on disk can be replaced only by exporting
+        `nwbfile` to another file: HDF5 does not take it out.
 
     Returns
     -------
@@ -81,27 +91,38 @@ def add_to(nwbfile: NWBFile, decoding: Decoding) -> ProcessingModule:
     Raises
     ------
     NWBDecodeError
-        When the file has such a module already, or something in the result
-        cannot be stored.
+        When the file has that run already, or something in the result cannot be
+        stored.
+
+    Examples
+    --------
+    >>> import nwbdecode as nd
+    >>> nd.add_decoding(nwbfile, result, run="theta")  # doctest: +SKIP
     """
-    if MODULE in nwbfile.processing:
-        raise NWBDecodeError(
-            f"the NWB file has a processing module {MODULE!r} already; write to a new file"
-        )
+    check_exists(exists)
+    name = module_name(settle(check_run(run), exists, nwbfile.processing))
+    if name in nwbfile.processing:
+        there = nwbfile.processing[name].data_interfaces.values()
+        if not any(isinstance(held, DecodingRun) for held in there):
+            raise not_ours(name)
+        nwbfile.processing.pop(name)
     module = nwbfile.create_processing_module(
-        name=MODULE, description="Behavior decoded from a neural signal, and the decoders"
+        name=name, description="Behavior decoded from a neural signal, and the decoders"
     )
-    rows = electrode_rows(nwbfile, decoding)
+    rows = rows_of_channels(nwbfile, decoding)
     shelf = SeriesShelf(decoding.time)
     layout = _add_series(shelf, decoding)
     shelf.fill(module)
     if decoding.targets:
         module.add(_targets(decoding, layout))
     layout |= _add_tables(module, decoding)
-    layout["channels"] = _add_channels(module, nwbfile, decoding, rows)
-    layout["importance"] = add_importance(module, nwbfile, decoding, rows)
+    layout["channels"] = _add_channels(module, decoding, rows)
+    if rows is None and "channels" in module.data_interfaces:
+        rows = Rows("roi", module["channels"], list(range(decoding.channels.sizes["channel"])))
+    bands = add_bands(module, decoding)
+    layout["importance"] = add_importance(module, decoding, bands, rows)
     layout["clock"] = shelf.clock
-    module.add(_run(decoding, layout, shelf.exact_time))
+    add_run(module, nwbfile, decoding, layout, exact_time=shelf.exact_time, rows=rows)
     return module
 
 
@@ -185,12 +206,9 @@ def _add_tables(module: ProcessingModule, decoding: Decoding) -> Entry:
     return {"scores": in_scores, "folds": in_folds, "history": in_history}
 
 
-def _add_channels(
-    module: ProcessingModule, nwbfile: NWBFile, decoding: Decoding, rows: list[int] | None
-) -> Entry:
+def _add_channels(module: ProcessingModule, decoding: Decoding, rows: Rows | None) -> Entry:
     if rows is not None:
-        about = "Row of the electrode table for each decoded channel"
-        beside = region("electrode", rows, nwbfile.electrodes, about)
+        beside: VectorData = rows.region()
     else:
         # nwbinspector stumbles over references into a table that has no text.
         labels = [readable(label) for label in _labels(decoding)]
@@ -212,31 +230,3 @@ def _labels(decoding: Decoding) -> list[object]:
     if "channel" in decoding.channels.coords:
         return list(decoding.channels["channel"].to_numpy().tolist())
     return list(range(decoding.channels.sizes.get("channel", 0)))
-
-
-def _run(decoding: Decoding, layout: Entry, exact_time: np.ndarray | None) -> DecodingRun:
-    names = Names()
-    decoders, entries = [], {}
-    for label, decoder in decoding.decoders.items():
-        check_weights(decoder.weights, label)
-        entries[label] = names.take(label)
-        decoders.append(
-            Decoder(
-                name=entries[label],
-                sha256=decoder.sha256,
-                config=to_text(decoder.config, f"the config of decoder {label!r}"),
-                weights=stored(np.frombuffer(decoder.weights, dtype=np.uint8)),
-            )
-        )
-    attrs = {name: decoding.predictions[name].attrs for name in decoding.targets}
-    return DecodingRun(
-        name=RUN,
-        schema_version=SCHEMA_VERSION,
-        software=f"nwbdecode {version('nwbdecode')}",
-        recipe=to_text(decoding.recipe, "the recipe"),
-        source=to_text(decoding.source, "the source"),
-        targets=to_text(attrs, "the attributes of targets"),
-        layout=to_text(layout | {"decoders": entries}, "the layout"),
-        decoders=decoders,
-        time=None if exact_time is None else stored(exact_time),
-    )

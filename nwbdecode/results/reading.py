@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from pynwb import NWBHDF5IO
 
-from nwbdecode.decoding import Decoding, StoredDecoder
-from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load.hdf5 import unlocked
-from nwbdecode.results.arrays import Entry, restore
+from nwbdecode.decoding import Decoding
+from nwbdecode.errors import NWBDecodeError, suggest
+from nwbdecode.results.arrays import Entry, restore, type_of
+from nwbdecode.results.checked import Checked
 from nwbdecode.results.jsontext import from_text
-from nwbdecode.results.module import MODULE, SCHEMA_VERSION
-from nwbdecode.results.ndx import DecodingRun
-from nwbdecode.results.series import TIME, stored_order
-from nwbdecode.results.tables import from_table
-from nwbdecode.results.weights import check_weights
+from nwbdecode.results.layout import TIME, from_entry, from_table, time_first
+from nwbdecode.results.lazy import StoredArray, StoredDecoders, damage_told
+from nwbdecode.results.place import Place, place_of
+from nwbdecode.results.schema import MODULE, RUN, check_version, migrated
 
 if TYPE_CHECKING:
     import xarray as xr
-    from pynwb import NWBFile, ProcessingModule
+
+#: Bytes of series and weights beyond which a file at hand is read lazily too.
+_LONG = 64 << 20
 
 
-def read(path: str | os.PathLike[str]) -> Decoding:
+def read(
+    file: str | os.PathLike[str] | BinaryIO, *, run: str | None = None, lazy: bool | None = None
+) -> Decoding:
     """Read the result that `write` stored.
 
-    The file is opened read-only; nothing in it is executed, and torch is not
-    needed. Weights are checked against their SHA-256, and their header against
-    the buffer, before they are handed on.
+    The file is opened read-only; nothing in it is executed, and neither torch nor
+    pynwb is needed. No link out of the file is followed, and nothing is allocated
+    that the file does not hold. Weights are checked against their SHA-256, and
+    their header against the buffer, before they are handed on.
 
     Parameters
     ----------
-    path : path-like
-        An NWB file with a processing module ``decoding``.
+    file : path, address or binary file object
+        An NWB file that nwbdecode wrote or appended to: a path, ``https://``,
+        ``s3://`` or a DANDI address, such as for `nwbdecode.open`.
+    run : str, optional
+        Name of the run, where the file holds several.
+    lazy : bool, optional
+        Whether predictions, truth, baselines and decoders are read when they are
+        asked for; `Decoding.load` reads all of them. By default they are where
+        the file is on the network, or holds more than 64 MiB of them.
 
     Returns
     -------
@@ -49,133 +55,157 @@ def read(path: str | os.PathLike[str]) -> Decoding:
     Raises
     ------
     NWBDecodeError
-        When there is no such file, it is not NWB, holds no decoding, was
-        written by a later version, or is damaged.
+        When there is no such file, it is not NWB, holds no decoding, none of
+        that name or several and none was named, was written by a later version,
+        is damaged, or holds what nwbdecode does not write. Of what is read
+        lazily, when it is asked for.
 
     Examples
     --------
     >>> from nwbdecode.results import read  # doctest: +SKIP
     >>> read("session_decoded.nwb").score_table()  # doctest: +SKIP
     """
-    path = Path(path)
-    with _opened(path) as nwbfile:
-        module, run = _find(nwbfile, path)
-        _check_version(run, path)
-        try:
-            return _decoding(module, run)
-        except NWBDecodeError:
-            raise
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OSError) as error:
-            raise NWBDecodeError(
-                f"the decoding in {str(path)!r} is damaged or was changed by another program "
-                f"({type(error).__name__}: {error}); get the file anew or fit again"
-            ) from error
+    place = place_of(file)
+    with place.opened() as held, damage_told(place.label):
+        module = _chosen(held, run)
+        found = _Run(held, place, module)
+        decoding = found.decoding()
+        wait = found.n_bytes > _LONG or place.far if lazy is None else lazy
+    return decoding if wait else decoding.load()
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[NWBFile]:
-    if not path.is_file():
-        raise NWBDecodeError(f"there is no file {str(path)!r}")
+def _chosen(held: Checked, run: str | None) -> str:
+    """Path of the module that holds the run asked for."""
+    modules = held.names("processing")
+    there = {
+        RUN if name == MODULE else name.removeprefix(f"{MODULE}_"): f"processing/{name}"
+        for name in modules
+        if name == MODULE or (name.startswith(f"{MODULE}_") and _runs_in(held, name))
+    }
+    if not there:
+        listed = ", ".join(map(repr, modules)) or "none"
+        raise NWBDecodeError(
+            f"{held.label!r} holds no decoding: it has no processing module {MODULE!r}. "
+            f"Its processing modules: {listed}. Give a file written by nwbdecode"
+        )
+    if run is None and len(there) > 1:
+        names = ", ".join(map(repr, there))
+        raise NWBDecodeError(
+            f"{held.label!r} holds {len(there)} runs: {names}; name one with `run`"
+        )
+    if run is not None and run not in there:
+        raise NWBDecodeError(f"{held.label!r} holds no run {run!r}. {suggest(str(run), there)}")
+    return there[next(iter(there)) if run is None else run]
+
+
+def _runs_in(held: Checked, module: str) -> list[str]:
+    """Names of the decoding runs in a processing module."""
+    path = f"processing/{module}"
+    return [name for name in held.names(path) if _type(held, f"{path}/{name}") == "DecodingRun"]
+
+
+def _type(held: Checked, path: str) -> str:
     try:
-        file = unlocked(str(path))
-        io = NWBHDF5IO(file=file, mode="r")
-    except Exception as error:  # h5py, hdmf and pynwb each have their own for a file not theirs
-        raise _unreadable(path, error) from error
-    with file, io:
-        try:
-            nwbfile = io.read()
-        except Exception as error:
-            raise _unreadable(path, error) from error
-        yield nwbfile
+        return held.attribute(path, "neurodata_type")
+    except (KeyError, NWBDecodeError):
+        return ""
 
 
-def _unreadable(path: Path, error: Exception) -> NWBDecodeError:
-    return NWBDecodeError(f"{str(path)!r} cannot be read as an NWB file in HDF5 ({error})")
+class _Run:
+    """One run of an open file.
 
+    Parameters
+    ----------
+    held : Checked
+        Open while the run is put together.
+    place : Place
+        Where lazy parts find the file later.
+    module : str
+        Path of the run's processing module.
+    """
 
-def _find(nwbfile: NWBFile, path: Path) -> tuple[ProcessingModule, Any]:
-    if MODULE not in nwbfile.processing:
-        there = ", ".join(repr(str(name)) for name in sorted(nwbfile.processing)) or "none"
-        raise NWBDecodeError(
-            f"{str(path)!r} holds no decoding: it has no processing module {MODULE!r}. "
-            f"Its processing modules: {there}. Give a file written by nwbdecode"
+    def __init__(self, held: Checked, place: Place, module: str) -> None:
+        runs = _runs_in(held, module.removeprefix("processing/"))
+        if len(runs) != 1:
+            name = module.removeprefix("processing/")
+            raise NWBDecodeError(
+                f"the module {name!r} of {held.label!r} holds {len(runs)} decoding runs; expected "
+                "one, as nwbdecode writes it"
+            )
+        self.held, self.place, self.module = held, place, module
+        self.path = f"{module}/{runs[0]}"
+        version = held.attribute(self.path, "schema_version")
+        software = held.attribute(self.path, "software")
+        # Before anything of a later version is looked at.
+        check_version(version, held.label, software)
+        parts = {
+            n: from_text(held.text(f"{self.path}/{n}")) for n in ("layout", "recipe", "source")
+        }
+        self.parts = migrated(parts, version)
+        self.layout: dict[str, Any] = self.parts["layout"]
+        self.n_bytes = 0
+        self.time = self._read_time()
+
+    def decoding(self) -> Decoding:
+        """Put the result together; series and decoders are read later."""
+        layout = self.layout
+        return Decoding(
+            predictions=from_entry(layout["predictions"], self._over_time),
+            truth=from_entry(layout["truth"], self._over_time),
+            baselines={
+                name: from_entry(entry, self._over_time)
+                for name, entry in layout["baselines"].items()
+            },
+            scores=from_table(layout["scores"], self._column),
+            folds=from_table(layout["folds"], self._column),
+            history=from_table(layout["history"], self._column),
+            channels=from_table(layout["channels"], self._column),
+            importance={
+                axis: from_table(entry, self._column)
+                for axis, entry in layout["importance"].items()
+            },
+            decoders=self._decoders(),
+            recipe=_object(self.parts["recipe"], "recipe"),
+            source=_object(self.parts["source"], "source"),
         )
-    module = nwbfile.processing[MODULE]
-    runs = [held for held in module.data_interfaces.values() if isinstance(held, DecodingRun)]
-    if len(runs) != 1:
-        raise NWBDecodeError(
-            f"the module {MODULE!r} of {str(path)!r} holds {len(runs)} decoding runs; expected "
-            "one, as nwbdecode writes it"
-        )
-    return module, runs[0]
+
+    def _read_time(self) -> np.ndarray | None:
+        """Bin centers to the last bit; None where the layout holds them itself."""
+        clock = self.layout["clock"]
+        path = f"{self.path}/time" if clock is None else f"{self.module}/{clock}/timestamps"
+        if not self.held.has(path):
+            return None
+        return np.asarray(self.held.numbers(path)[()])
+
+    def _over_time(self, entry: Entry) -> xr.Variable:
+        import xarray as xr
+
+        if "at" not in entry:
+            return restore(entry)
+        if self.time is None:
+            raise ValueError("the times of the bins are missing")
+        if entry["at"] == TIME:
+            return restore(entry, self.time)
+        path = f"{self.module}/{entry['at']}/data"
+        data, dims = self.held.numbers(path), list(entry["dims"])
+        if data.ndim != len(dims) or data.shape[0] != len(self.time):
+            raise ValueError(f"{path} has shape {data.shape} on {len(self.time)} bins")
+        self.n_bytes += data.nbytes
+        stored = StoredArray(self.place, path, data.shape, type_of(entry))
+        lazily = xr.Variable(time_first(dims), stored.variable_data(), entry["attrs"])
+        return lazily.transpose(*dims)
+
+    def _column(self, at: str) -> np.ndarray:
+        return self.held.column(f"{self.module}/{at}")
+
+    def _decoders(self) -> StoredDecoders:
+        paths = {label: f"{self.path}/{name}" for label, name in self.layout["decoders"].items()}
+        for path in paths.values():
+            self.n_bytes += self.held.numbers(f"{path}/weights").nbytes
+        return StoredDecoders(self.place, paths)
 
 
-def _check_version(run: Any, path: Path) -> None:
-    major = str(run.schema_version).split(".")[0]
-    if not major.isdigit() or int(major) > int(SCHEMA_VERSION.split(".")[0]):
-        raise NWBDecodeError(
-            f"the decoding in {str(path)!r} has schema version {run.schema_version}, written by "
-            f"{run.software}; this version reads up to {SCHEMA_VERSION}. Upgrade with "
-            "`pip install --upgrade nwbdecode`"
-        )
-
-
-def _decoding(module: ProcessingModule, run: Any) -> Decoding:
-    layout = from_text(run.layout)
-
-    def over_time(entry: Entry) -> xr.Dataset:
-        return _over_time(entry, module, run, layout["clock"])
-
-    def column(path: str) -> Any:
-        table, name = path.split("/")
-        return module[table][name].data[:]
-
-    return Decoding(
-        predictions=over_time(layout["predictions"]),
-        truth=over_time(layout["truth"]),
-        baselines={name: over_time(held) for name, held in layout["baselines"].items()},
-        scores=from_table(layout["scores"], column),
-        folds=from_table(layout["folds"], column),
-        history=from_table(layout["history"], column),
-        channels=from_table(layout["channels"], column),
-        importance={axis: from_table(held, column) for axis, held in layout["importance"].items()},
-        decoders={label: _decoder(run, label, name) for label, name in layout["decoders"].items()},
-        recipe=from_text(run.recipe),
-        source=from_text(run.source),
-    )
-
-
-def _over_time(entry: Entry, module: ProcessingModule, run: Any, clock: str | None) -> xr.Dataset:
-    import xarray as xr
-
-    def variable(held: Entry) -> xr.Variable:
-        if "at" not in held:
-            return restore(held)
-        if held["at"] == TIME:
-            time = run.time if clock is None else _series(module, clock).timestamps
-            return restore(held, np.asarray(time[:]))
-        values = np.asarray(_series(module, held["at"]).data[:])
-        return restore(held, values.transpose(stored_order(held["dims"])))
-
-    return xr.Dataset(
-        {name: variable(held) for name, held in entry["variables"].items()},
-        {name: variable(held) for name, held in entry["coords"].items()},
-        entry["attrs"],
-    )
-
-
-def _series(module: ProcessingModule, path: str) -> Any:
-    home, _, name = path.rpartition("/")
-    return module[home][name] if home else module[name]
-
-
-def _decoder(run: Any, label: str, name: str) -> StoredDecoder:
-    held = run.decoders[name]
-    weights = np.asarray(held.weights[:], dtype=np.uint8).tobytes()
-    if hashlib.sha256(weights).hexdigest() != held.sha256:
-        raise NWBDecodeError(
-            f"the weights of decoder {label!r} do not match their SHA-256: the file is damaged. "
-            "Get it anew or fit again"
-        )
-    check_weights(weights, label)
-    return StoredDecoder(config=from_text(held.config), weights=weights)
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"the {name} is no JSON object")
+    return value

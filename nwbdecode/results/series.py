@@ -10,13 +10,11 @@ from pynwb import ProcessingModule, TimeSeries
 from pynwb.behavior import BehavioralTimeSeries, CompassDirection, Position, SpatialSeries
 
 from nwbdecode.results.arrays import Entry, describe, inline, stored
+from nwbdecode.results.layout import TIME
 from nwbdecode.results.naming import Names, readable
 
 if TYPE_CHECKING:
     import xarray as xr
-
-#: Where a layout entry finds the time of the bins.
-TIME = "@time"
 
 _LENGTHS = {
     "m": "meters", "meter": "meters", "meters": "meters", "metre": "meters", "metres": "meters",
@@ -171,15 +169,3 @@ def _fits(variable: xr.Variable) -> bool:
         and variable.ndim <= _MOST_AXES
         and variable.dtype.kind in "biuf"
     )
-
-
-def stored_order(dims: list[str]) -> list[int]:
-    """Axes that bring values stored time first back to the order of `dims`.
-
-    Examples
-    --------
-    >>> stored_order(["component", "time"])
-    [1, 0]
-    """
-    order = ["time", *(dim for dim in dims if dim != "time")]
-    return [order.index(dim) for dim in dims]

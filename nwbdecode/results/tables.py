@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from hdmf.common import DynamicTable, DynamicTableRegion, VectorData
 
-from nwbdecode.results.arrays import Entry, describe, inline, is_text, restore, stored
+from nwbdecode.results.arrays import Entry, describe, inline, is_text, stored
 from nwbdecode.results.naming import Names, readable
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def to_table(
     table : DynamicTable or None
         None where the dataset has no rows.
     entry : dict
-        How to rebuild the dataset with `from_table`.
+        How to rebuild the dataset with `nwbdecode.results.layout.from_table`.
     """
     entry: Entry = {"attrs": dict(dataset.attrs), "variables": {}, "coords": {}}
     fits = all(dataset.sizes.get(dim, 0) > 0 for dim in rows)
@@ -103,36 +104,28 @@ def _by_rows(variable: xr.Variable, sizes: Mapping[str, int]) -> np.ndarray | No
     return filled.reshape(-1, *widths)
 
 
-def from_table(entry: Entry, column: Callable[[str], Any]) -> xr.Dataset:
-    """Rebuild the dataset that `to_table` laid out.
+@dataclass(frozen=True)
+class Rows:
+    """Which row of another table each decoded channel is.
 
-    Parameters
+    Attributes
     ----------
-    entry : dict
-        What `to_table` returned.
-    column : callable
-        Gives the values of the column at a path.
+    what : str
+        Name of a column that points there: ``"electrode"``, ``"roi"``.
+    table : DynamicTable
+    rows : list of int
+        In the order of the channels.
     """
-    import xarray as xr
 
-    sizes = entry.get("rows", {})
+    what: str
+    table: DynamicTable
+    rows: list[int]
 
-    def variable(held: Entry) -> xr.Variable:
-        if "at" not in held:
-            return restore(held)
-        values = np.asarray(column(held["at"]))
-        values = values.reshape(*sizes.values(), *values.shape[1:])
-        # An axis the array does not have was filled with copies: any one will do.
-        values = values[tuple(slice(None) if dim in held["dims"] else 0 for dim in sizes)]
-        mine = [dim for dim in sizes if dim in held["dims"]]
-        order = mine + [dim for dim in held["dims"] if dim not in sizes]
-        return restore(held, values.transpose([order.index(dim) for dim in held["dims"]]))
-
-    return xr.Dataset(
-        {name: variable(held) for name, held in entry["variables"].items()},
-        {name: variable(held) for name, held in entry["coords"].items()},
-        entry["attrs"],
-    )
+    def region(self, name: str = "", channels: Sequence[int] | None = None) -> DynamicTableRegion:
+        """Make a column of the rows of some channels, of all in order by default."""
+        picked = self.rows if channels is None else [self.rows[channel] for channel in channels]
+        about = f"Row of the table {self.table.name!r} for each decoded channel"
+        return region(name or self.what, picked, self.table, about)
 
 
 def region(name: str, rows: Sequence[int], table: DynamicTable, about: str) -> DynamicTableRegion:

@@ -17,7 +17,7 @@ from pynwb.behavior import CompassDirection, Position
 from pynwb.epoch import TimeIntervals
 
 from nwbdecode.decoding import Decoding
-from nwbdecode.results import add_to, write
+from nwbdecode.results import add_decoding, write
 from nwbdecode.results.session import new_file
 from tests import made
 
@@ -238,5 +238,5 @@ def test_a_result_joins_the_electrodes_of_a_file_that_has_them() -> None:
     )
     for number in range(90, 120):
         nwbfile.add_electrode(id=number, location="CA1", group=shank)
-    module = add_to(nwbfile, decoding)
+    module = add_decoding(nwbfile, decoding)
     assert module["channels"]["electrode"].data == [10, 11, 12, 13]
