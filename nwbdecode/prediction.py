@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nwbdecode.decoding import Decoding
+from nwbdecode.decoding import Decoding, same_session
 from nwbdecode.errors import NWBDecodeError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def decode(
     -------
     Decoding
     """
-    seen = _is_same_session(result.source, source.facts)
+    seen = same_session(result.source, source.facts)
     if seen and _meets_training(result, source, choice):
         if use == "auto":
             return _out_of_fold(result, source, choice, progress=progress)
@@ -99,7 +99,7 @@ def trained_source(result: Decoding, source: Any = None) -> Source:
                 f"the decoded recording is not {told}; name it with `source` (--source)"
             )
     opened = open_source(source)
-    if not _is_same_session(result.source, opened.facts):
+    if not same_session(result.source, opened.facts):
         raise NWBDecodeError(
             f"the result was made from session {result.source.get('identifier')!r}, the source "
             f"given is session {opened.facts['identifier']!r}; give the recording that was decoded"
@@ -144,19 +144,6 @@ def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float
         None if place["start"] - first < width else float(place["start"]),
         None if last - place["stop"] < width else float(place["stop"]),
     )
-
-
-def _is_same_session(trained: Any, given: Any) -> bool:
-    """Whether two sessions are one; a copy that a program exported has a new object_id."""
-    same = [
-        trained.get(name) and trained.get(name) == given.get(name)
-        for name in ("object_id", "identifier")
-    ]
-    return bool(same[0] or (same[1] and _clock(trained) == _clock(given)))
-
-
-def _clock(facts: Any) -> Any:
-    return facts.get("session_start_time")
 
 
 def _meets_training(result: Decoding, source: Source, choice: Choice) -> bool:

@@ -83,6 +83,13 @@ class Compact(nn.Module):
             else None
         )
 
+    def named_axes(self) -> dict[str, tuple[str | int, ...]]:
+        """Axes of the trained weights whose parts belong to channels, for taking them over."""
+        return {
+            "per_channel.offset": ("channel", _PER_CHANNEL),
+            "project.weight": (self.project.out_features, "channel", _PER_CHANNEL),
+        }
+
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Map (batch, time, frequency, channel) to (batch, time - window + 1, width) each."""
         x = seen = x.flatten(2)
