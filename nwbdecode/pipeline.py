@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nwbdecode.load.signal import Signal
     from nwbdecode.load.source import Source
     from nwbdecode.load.targets import Asked
+    from nwbdecode.matching import Match
 
     AnySource: TypeAlias = str | Path | NWBFile | Source
     AnyConfig: TypeAlias = FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None
@@ -130,6 +131,7 @@ def predict(
     output: str | os.PathLike[str] | None = None,
     *,
     use: Literal["auto", "final", "ensemble"] = "auto",
+    match: Match = "id",
     signal: str | None = None,
     channels: Any = None,
     time: Span | None = None,
@@ -157,6 +159,11 @@ def predict(
         Ask for the refitted decoder, or the mean of the fold decoders. On the
         recording trained on, their predictions are marked ``in_sample`` and
         carry no score.
+    match : {"id", "position", "order"}, default "id"
+        How the channels of training are found in another recording: by id, by
+        nearest place (at most half the least distance between two of them), or
+        one after the other. Up to a quarter may be missing and are then taken to
+        be as in the middle of training.
     signal : str, optional
         Path of the signal in `source`, if it differs from the one trained on.
     channels, time, only, exclude, keep_invalid
@@ -171,13 +178,15 @@ def predict(
     Decoding
         With predictions, truth and scores where `source` holds the targets,
         and without decoders. ``recipe["prediction"]`` says what predicted
-        (``use``), ``in_sample``, what it was ``trained_on``, and why a target
-        is ``unscored``.
+        (``use``), ``in_sample``, what it was ``trained_on``, why a target
+        is ``unscored``, and how channels were found: ``match``, ``channels``
+        where their ids differ, and ``missing_channels``.
 
     Raises
     ------
     NWBDecodeError
-        If the result holds no decoders, or the features cannot be made from `source`.
+        If the result holds no decoders, or `source` has another modality, other
+        units, too few of the channels, or too low a rate for the features.
 
     Examples
     --------
@@ -186,13 +195,15 @@ def predict(
     """
     from nwbdecode import prediction
     from nwbdecode.load import open as open_source
+    from nwbdecode.matching import check_match
 
     if use not in ("auto", "final", "ensemble"):
         raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
+    check_match(match)
     check_output(output, overwrite=overwrite)
     result = _with_decoders(decoded)
     kept, left_out = ([v] if isinstance(v, str) else list(v or []) for v in (only, exclude))
-    chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid)
+    chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid, match)
     opened = open_source(source)
     made = prediction.decode(result, opened, chosen, use=use, progress=progress)
     _write(made, output, overwrite=overwrite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from nwbdecode.decoding import Decoding, same_session
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.matching import Match, Matched, match_channels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,6 +29,7 @@ class Choice:
     only: Sequence[str] = ()
     exclude: Sequence[str] = ()
     keep_invalid: bool = False
+    match: Match = "id"
 
     @property
     def epochs(self) -> dict[str, Any]:
@@ -67,13 +69,20 @@ def decode(
         if use == "auto":
             return _out_of_fold(result, source, choice, progress=progress)
         power = trained_features(result, source, progress=progress)
-        return _by(result, power, result.truth, use, in_sample=True, unscored={})
-    power = _new_features(result, source, choice, progress=progress)
+        return _by(result, power, result.truth, use, in_sample=True, unscored={}, about={})
+    learned = _was_begun_from(result, source.facts)
+    if learned and use == "auto":
+        raise NWBDecodeError(
+            f"the decoders began from one that was trained on this session "
+            f"({source.facts['identifier']!r}): none has not seen it. use='final' predicts it, "
+            "in-sample and without a score"
+        )
+    power, about = _new_features(result, source, choice, progress=progress)
     truth, unscored = _truth(result, source, power)
     if not result.source.get("object_id"):
         reason = "the result does not say which session its decoders were trained on"
         unscored = dict.fromkeys(result.targets, reason)
-    return _by(result, power, truth, use, in_sample=False, unscored=unscored)
+    return _by(result, power, truth, use, in_sample=learned, unscored=unscored, about=about)
 
 
 def trained_source(result: Decoding, source: Any = None) -> Source:
@@ -146,6 +155,13 @@ def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float
     )
 
 
+def _was_begun_from(result: Decoding, facts: Mapping[str, Any]) -> bool:
+    """Whether a session taught the decoders that these began from."""
+    return any(
+        same_session(told, facts) for told in (result.recipe.get("init") or {}).get("of", [])
+    )
+
+
 def _meets_training(result: Decoding, source: Source, choice: Choice) -> bool:
     """Whether the times chosen come near enough to training to share a sample with it."""
     if not choice.of_time:
@@ -213,26 +229,68 @@ def _difference(one: xr.Dataset, other: xr.Dataset) -> float:
 
 def _new_features(
     result: Decoding, source: Source, choice: Choice, *, progress: bool
-) -> xr.DataArray:
+) -> tuple[xr.DataArray, dict[str, Any]]:
+    """Compute the features of another recording, and say how its channels were matched."""
     from nwbdecode.features import from_recipe
 
+    recipe, place = dict(result.recipe["features"]), result.source.get("signal", {})
     trained = result.channels["channel"].to_numpy().tolist()
-    place = result.source.get("signal", {})
-    path = choice.signal or place.get("path")
     how = {"time": choice.time, **choice.epochs, **_signal_options(result)}
+    path = choice.signal or place.get("path")
     signal = source.signal(path, channels=choice.channels, **how)
+    _check_alike(place, signal, recipe)
     # Of bipolar pairs, those that were read are the electrodes.
-    read, ids = place.get("channels", trained), set(signal.channels.index)
-    if choice.channels is None and signal.n_channels != len(read) and ids >= set(read):
-        signal = source.signal(path, channels=read, **how)
-    power = from_recipe(signal, dict(result.recipe["features"]), progress=progress)
-    if power.sizes["channel"] != len(trained):
+    read = place.get("channels", trained)
+    matched = match_channels(
+        read, result.channels, signal.channels, match=choice.match, path=signal.path
+    )
+    if matched.missing and len(read) != len(trained):
         raise NWBDecodeError(
-            f"the decoders read {len(trained)} channels in a fixed order, {signal.path!r} gives "
-            f"{power.sizes['channel']} (without those marked bad); choose {len(trained)} with "
-            "`channels`"
+            f"{signal.path!r} lacks channel {matched.missing[0]}, and the decoders read "
+            "differences of neighbors, which are others without it; choose the channels with `channels`"
         )
-    return power
+    if matched.read != signal.channels.index.tolist():
+        signal = source.signal(path, channels=matched.read, **how)
+    power = from_recipe(signal, recipe, progress=progress)
+    told = {"match": choice.match, "missing_channels": matched.missing}
+    if matched.read != matched.trained:
+        told["channels"] = matched.found
+    return _in_order(power, matched) if matched.missing else power, told
+
+
+def _check_alike(place: Mapping[str, Any], signal: Signal, recipe: Mapping[str, Any]) -> None:
+    """Refuse a signal of another kind or in other units than training's."""
+    for name, found in (("modality", signal.modality), ("units", signal.units)):
+        expected = place.get(name)
+        if expected and found != expected:
+            raise NWBDecodeError(
+                f"the decoders were trained on a signal of {name} {expected!r}, {signal.path!r} is "
+                f"of {found!r}; choose another with `signal`, or fit on this recording"
+            )
+    here, there = signal.source.get("signal", {}).get("space"), place.get("space")
+    if here and there and here != there:
+        raise NWBDecodeError(
+            f"electrodes of {signal.path!r} are placed in {here!r}, those of training in {there!r}"
+        )
+    highest = max(recipe.get("frequencies") or [0.0])
+    if highest > signal.rate / 2:
+        raise NWBDecodeError(
+            f"the decoders read bands up to {highest:g} Hz, {signal.path!r} has {signal.rate:g} "
+            f"samples per second, which hold none above {signal.rate / 2:g} Hz; fit anew with "
+            "lower bands (--highest-frequency)"
+        )
+
+
+def _in_order(power: xr.DataArray, matched: Matched) -> xr.DataArray:
+    """Put channels where the decoders expect them, and mark those that are not there."""
+    at, places = 0, []
+    for label in matched.found:
+        # Something must stand where nothing is known; no decoder looks at it.
+        places.append(0 if label is None else at)
+        at += label is not None
+    absent = np.array([label is None for label in matched.found])
+    ordered = power.isel(channel=places)
+    return ordered.assign_coords(channel=matched.trained, absent=("channel", absent))
 
 
 def _truth(
@@ -291,6 +349,7 @@ def _by(
     *,
     in_sample: bool,
     unscored: dict[str, str],
+    about: dict[str, Any],
 ) -> Decoding:
     """Predict with the refitted decoder or the ensemble, and score what may be scored."""
     import xarray as xr
@@ -317,6 +376,7 @@ def _by(
         "use": used,
         "in_sample": in_sample,
         "unscored": unscored,
+        **about,
         "decoders": {name: result.decoders[name].sha256 for name in names},
         "trained_on": dict(result.source),
     }

@@ -99,7 +99,8 @@ def check_parts(name: str, config: Mapping[str, Any], arrays: Mapping[str, np.nd
         found = arrays[f"scaling.{part}"].shape
         if found != (len(bands), len(channels)):
             raise ValueError(
-                f"scaling of shape {found} for {len(bands)} bands and {len(channels)} channels"
+                f"weights do not fit: scaled by shape {found} for {len(bands)} bands and "
+                f"{len(channels)} channels"
             )
     if arrays["scaling.signed"].shape != (len(bands),):
         raise ValueError(f"signs of shape {arrays['scaling.signed'].shape} for {len(bands)} bands")
