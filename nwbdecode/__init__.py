@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nwbdecode.features import align, traces, wavelet_power
     from nwbdecode.load import Signal, open
     from nwbdecode.pipeline import fit, importance, predict
-    from nwbdecode.results import add_decoding, read, write
+    from nwbdecode.results import add_decoding, append, read, write
 
 __version__ = "0.1.0"
 
@@ -40,6 +40,7 @@ _HOMES = {
     "Signal": "load",
     "add_decoding": "results",
     "align": "features",
+    "append": "results",
     "cross_validate": "evaluate",
     "fit": "pipeline",
     "importance": "pipeline",
@@ -62,6 +63,7 @@ __all__ = [
     "__version__",
     "add_decoding",
     "align",
+    "append",
     "cross_validate",
     "explore",
     "fit",

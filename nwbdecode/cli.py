@@ -16,9 +16,11 @@ from nwbdecode.cli_options import (
     TARGET,
     common,
     from_network,
+    reading_run,
     run_settings,
     selecting,
     writing,
+    writing_or_appending,
 )
 from nwbdecode.errors import NWBDecodeError
 
@@ -95,7 +97,7 @@ def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
 )  # fmt: skip
 @selecting
 @from_network
-@writing
+@writing_or_appending
 @run_settings
 @click.option("--no-importance", is_flag=True, help="Skip importance; it can be added later.")
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML or JSON file of settings.")
@@ -103,10 +105,11 @@ def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
 def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
-    exclude: tuple[str, ...], keep_invalid: bool, output: str, overwrite: bool,
-    no_importance: bool, config: str | None, download: bool, as_json: bool, **given: Any,
+    exclude: tuple[str, ...], keep_invalid: bool, output: str | None, append: bool,
+    exists: Any, run: str | None, no_importance: bool, config: str | None, download: bool,
+    as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
-    """Decode targets from a signal of SOURCE, cross-validated, into a new NWB file.
+    """Decode targets from a signal of SOURCE, cross-validated, into a new file or SOURCE itself.
 
     \b
     nwbdecode fit session.nwb --signal processing/ecephys/LFP/LFP \\
@@ -116,6 +119,7 @@ def fit(
     nwbdecode fit session.nwb --target tone@categorical --config settings.toml -o decoded.nwb
     nwbdecode fit session.nwb --target trials/choice --only trials \\
       --exclude "epochs[label == 'stimulation']" -o decoded.nwb
+    nwbdecode fit session.nwb --target position --append --run theta --exists replace
 
     Options win over the settings file, whose sections are [signal], [features], [epochs],
     [decoder] and [evaluation].
@@ -135,8 +139,10 @@ def fit(
         changes["epochs.keep_invalid"] = True
     changes |= {f"epochs.{k}": list(v) for k, v in (("only", only), ("exclude", exclude)) if v}
     settings = FitConfig.of(config).changed(changes)
-    pipeline.check_output(output, overwrite=overwrite)
+    if output is None and not append:
+        raise click.UsageError("give --output FILE for a new file, or --append for SOURCE itself")
     with open_source(source, download=download) as opened:
+        pipeline.check_place(opened, output, append=append, exists=exists, run=run)
         taken = opened.signal(
             signal, channels=channels, time=time, **settings.signal.model_dump(),
             **settings.epochs.model_dump(), cache=settings.cache,
@@ -147,9 +153,9 @@ def fit(
         announce(pipeline.estimate(taken, settings))
         result = pipeline.fit(
             opened, taken.path, read, output,
-            config=settings, channels=channels, time=time, overwrite=overwrite,
+            config=settings, channels=channels, time=time, append=append, exists=exists, run=run,
         )  # fmt: skip
-    tell(result, {"output": output}, as_json=as_json)
+    tell(result, {"output": output or source}, as_json=as_json)
 
 
 @cli.command()
@@ -164,7 +170,7 @@ def fit(
 @from_network
 @common
 def predict(
-    decoded: str, source: str, output: str, overwrite: bool, use: Any, signal: str | None,
+    decoded: str, source: str, output: str, exists: Any, use: Any, signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
     only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, download: bool,
     as_json: bool,
@@ -183,7 +189,7 @@ def predict(
     result = pipeline.predict(
         decoded, open_source(source, download=download), output, use=use, signal=signal,
         channels=channels, time=time, only=only, exclude=exclude, keep_invalid=keep_invalid,
-        overwrite=overwrite,
+        exists=exists,
     )  # fmt: skip
     said = result.recipe["prediction"]
     about = {
@@ -201,16 +207,18 @@ def predict(
 @click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False), help="HTML file to write."
 )
+@reading_run
 @common
-def report(decoded: str, output: str, as_json: bool) -> None:
+def report(decoded: str, output: str, run: str | None, as_json: bool) -> None:
     """Show DECODED in one self-contained HTML file: scores, traces, arena, importance.
 
     \b
     nwbdecode report decoded.nwb --output report.html
     """
     from nwbdecode.explore import report as write_report
+    from nwbdecode.results import read
 
-    path = write_report(decoded, output)
+    path = write_report(read(decoded, run=run), output)
     click.echo(as_json_text({"output": str(path)}) if as_json else f"report: {path}")
 
 
@@ -224,23 +232,26 @@ def report(decoded: str, output: str, as_json: bool) -> None:
 @click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @writing
+@reading_run
 @common
 def importance(
     decoded: str, source: str | None, by: tuple[str, ...], repeats: int, seed: int,
-    output: str, overwrite: bool, as_json: bool,
+    output: str, exists: Any, run: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure which bands and channels of DECODED carry the information.
 
     \b
     nwbdecode importance decoded.nwb --output with_importance.nwb
-    nwbdecode importance decoded.nwb --repeats 20 --overwrite --output decoded.nwb
+    nwbdecode importance decoded.nwb --repeats 20 --exists replace --output decoded.nwb
     """
     from nwbdecode import pipeline
-    from nwbdecode.results import write
+    from nwbdecode.results import read, write
+    from nwbdecode.results.writing import check_output
 
-    pipeline.check_output(output, overwrite=overwrite)
-    result = pipeline.importance(decoded, source=source, by=by, repeats=repeats, random_state=seed)
-    write(result, output, overwrite=overwrite)
+    check_output(output, exists=exists)
+    stored = read(decoded, run=run)
+    result = pipeline.importance(stored, source=source, by=by, repeats=repeats, random_state=seed)
+    output = str(write(result, output, exists=exists, run=run))
     for axis in by:
         table = result.importance[axis]["value"].to_pandas().T
         click.echo(f"\nrise of held-out error by {axis}\n{table.round(3).to_string()}", err=True)

@@ -60,12 +60,40 @@ def common(command: Command) -> Command:
 
 
 def writing(command: Command) -> Command:
-    """Give a command ``--output`` and ``--overwrite``."""
-    output = click.option(
-        "-o", "--output", required=True, type=click.Path(dir_okay=False), help="NWB file to write."
+    """Give a command ``--output`` and ``--exists``."""
+    return _output(required=True)(_exists(command))
+
+
+def writing_or_appending(command: Command) -> Command:
+    """Give a command ``--output``, ``--append``, ``--exists`` and ``--run``."""
+    append = click.option(
+        "--append", is_flag=True,
+        help="Add the result to SOURCE itself, a local file, instead of writing a new one.",
+    )  # fmt: skip
+    run = click.option("--run", metavar="NAME", help="Name of the run, if a file holds several.")
+    return _output(required=False)(append(_exists(run(command))))
+
+
+def _output(*, required: bool) -> Callable[[Command], Command]:
+    return click.option(
+        "-o", "--output", required=required, type=click.Path(dir_okay=False),
+        help="NWB file to write.",
+    )  # fmt: skip
+
+
+def _exists(command: Command) -> Command:
+    return click.option(
+        "--exists", type=click.Choice(["error", "replace", "new"]), default="error",
+        show_default=True,
+        help="If the file (or the run) is there: fail, replace it, or take the next free name.",
+    )(command)  # fmt: skip
+
+
+def reading_run(command: Command) -> Command:
+    """Give a command ``--run``, of the result that it reads."""
+    return click.option("--run", metavar="NAME", help="Which run of DECODED, if it holds several.")(
+        command
     )
-    overwrite = click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-    return output(overwrite(command))
 
 
 def from_network(command: Command) -> Command:

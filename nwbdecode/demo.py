@@ -311,7 +311,7 @@ def _decode(
             dict(chosen.targets),
             decoded,
             config=settings,
-            overwrite=True,
+            exists="replace",
             progress=progress,
         )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nwbdecode.load.source import Source
     from nwbdecode.load.targets import Asked
     from nwbdecode.matching import Match
+    from nwbdecode.results.runs import Exists
 
     AnySource: TypeAlias = str | Path | NWBFile | Source
     AnyConfig: TypeAlias = FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None
@@ -45,7 +46,9 @@ def fit(
     time: Span | None = None,
     only: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
-    overwrite: bool = False,
+    append: bool = False,
+    exists: Exists = "error",
+    run: str | None = None,
     progress: bool = True,
 ) -> Decoding:
     """Decode a recording: features, cross-validated decoders, scores, importance, NWB file.
@@ -63,8 +66,13 @@ def fit(
     config : FitConfig, mapping, or path of a TOML or JSON file, optional
     channels, time, only, exclude
         As for `Source.signal`; `only` and `exclude` win over the settings' section ``epochs``.
-    overwrite : bool, default False
-        Replace `output` if it is there.
+    append : bool, default False
+        Add the result to the recording's own file instead; see `append`.
+    exists : {"error", "replace", "new"}, default "error"
+        If `output` is there, or the run in the recording's file: refuse, replace
+        it, or take the next free name.
+    run : str, optional
+        Name of the run, where a file shall hold several.
     progress : bool, default True
 
     Returns
@@ -82,14 +90,16 @@ def fit(
     >>> import nwbdecode as nd
     >>> nd.fit("session.nwb", targets="behavior/Position/led1:speed")  # doctest: +SKIP
     """
+    from nwbdecode import results
     from nwbdecode.config import FitConfig
     from nwbdecode.evaluate import importance as measure
     from nwbdecode.features import align
     from nwbdecode.load import open as open_source
 
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
-    check_output(output, overwrite=overwrite)
+    _check_output(output, exists)
     opened = open_source(source)
+    check_place(opened, output, append=append, exists=exists, run=run)
     taken = opened.signal(
         signal,
         channels=channels,
@@ -121,7 +131,10 @@ def fit(
             random_state=settings.seed,
             progress=progress,
         )
-    _write(decoding, output, overwrite=overwrite)
+    if append:
+        results.append(decoding, _own_file(opened), exists=exists, run=run)
+    elif output is not None:
+        results.write(decoding, output, exists=exists, run=run)
     return decoding
 
 
@@ -138,7 +151,7 @@ def predict(
     only: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
     keep_invalid: bool = False,
-    overwrite: bool = False,
+    exists: Exists = "error",
     progress: bool = True,
 ) -> Decoding:
     """Decode a recording with the decoders of an earlier result.
@@ -170,7 +183,8 @@ def predict(
         As for `Source.signal`; by default the channels trained on and, for
         another recording, all of it but its invalid times. What training kept or
         excluded is not looked for in another recording: name it again.
-    overwrite : bool, default False
+    exists : {"error", "replace", "new"}, default "error"
+        If `output` is there: refuse, replace it, or take the next free name.
     progress : bool, default True
 
     Returns
@@ -200,13 +214,13 @@ def predict(
     if use not in ("auto", "final", "ensemble"):
         raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
     check_match(match)
-    check_output(output, overwrite=overwrite)
+    _check_output(output, exists)
     result = _with_decoders(decoded)
     kept, left_out = ([v] if isinstance(v, str) else list(v or []) for v in (only, exclude))
     chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid, match)
     opened = open_source(source)
     made = prediction.decode(result, opened, chosen, use=use, progress=progress)
-    _write(made, output, overwrite=overwrite)
+    _write(made, output, exists)
     return made
 
 
@@ -413,19 +427,57 @@ def _with_decoders(decoded: Decoding | str | os.PathLike[str]) -> Decoding:
     return result
 
 
-def check_output(output: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
+def _check_output(
+    output: str | os.PathLike[str] | None, exists: Exists, source: Mapping[str, Any] | None = None
+) -> None:
     """Refuse an output that cannot be written, before hours are spent on it."""
-    if output is None:
-        return
-    path = Path(output)
-    if not path.parent.is_dir():
-        raise NWBDecodeError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
-    if path.exists() and not overwrite:
-        raise NWBDecodeError(f"{str(path)!r} exists; give another path, or ask to overwrite it")
+    from nwbdecode.results.writing import check_output
+
+    if output is not None:
+        check_output(output, exists=exists, source=source)
 
 
-def _write(decoding: Decoding, output: str | os.PathLike[str] | None, *, overwrite: bool) -> None:
+def check_place(
+    opened: Source,
+    output: str | os.PathLike[str] | None,
+    *,
+    append: bool,
+    exists: Exists,
+    run: str | None,
+) -> None:
+    """Refuse a place where the result of a recording cannot go, before hours are spent on it.
+
+    Raises
+    ------
+    NWBDecodeError
+    """
+    from nwbdecode.results.runs import check_run
+    from nwbdecode.results.writing import check_appendable
+
+    if append and output is not None:
+        raise NWBDecodeError(
+            "the result goes into the recording's own file (append) or into a new one (output); "
+            "choose one of them"
+        )
+    check_run(run)
+    _check_output(output, exists, opened.facts)
+    if append:
+        check_appendable(_own_file(opened), run=run, exists=exists)
+
+
+def _own_file(opened: Source) -> str:
+    """Path of the file that a recording was opened from, where a result can be added."""
+    path = opened.facts.get("path")
+    if not path or not Path(path).is_file():
+        raise NWBDecodeError(
+            "a result can be added to a local HDF5 file alone, and this recording is none; give "
+            "an output, or `add_decoding` to an NWBFile that you write yourself"
+        )
+    return str(path)
+
+
+def _write(decoding: Decoding, output: str | os.PathLike[str] | None, exists: Exists) -> None:
     from nwbdecode.results import write
 
     if output is not None:
-        write(decoding, output, overwrite=overwrite)
+        write(decoding, output, exists=exists)

@@ -247,7 +247,7 @@ def _new_features(
     if matched.missing and len(read) != len(trained):
         raise NWBDecodeError(
             f"{signal.path!r} lacks channel {matched.missing[0]}, and the decoders read "
-            "differences of neighbors, which are others without it; choose the channels with `channels`"
+            "differences of neighbors, which are others without it; choose others with `channels`"
         )
     if matched.read != signal.channels.index.tolist():
         signal = source.signal(path, channels=matched.read, **how)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nwbdecode.results.module import add_decoding
     from nwbdecode.results.reading import read
-    from nwbdecode.results.writing import write
+    from nwbdecode.results.writing import append, write
 
-__all__ = ["add_decoding", "read", "write"]
+__all__ = ["add_decoding", "append", "read", "write"]
 
-_HOMES = {"add_decoding": "module", "read": "reading", "write": "writing"}
+_HOMES = {"add_decoding": "module", "append": "writing", "read": "reading", "write": "writing"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,13 +9,19 @@ import numpy as np
 from hdmf.common import DynamicTable, VectorData
 from pynwb.epoch import TimeIntervals
 
-from nwbdecode.errors import NWBDecodeError
 from nwbdecode.results.arrays import Entry, stored
 from nwbdecode.results.importance import add_importance
 from nwbdecode.results.jsontext import to_text
 from nwbdecode.results.naming import Names, readable
 from nwbdecode.results.ndx import Decoder, DecodingRun
-from nwbdecode.results.runs import Exists, check_exists, check_run, free_run, module_name
+from nwbdecode.results.runs import (
+    Exists,
+    check_exists,
+    check_run,
+    module_name,
+    not_ours,
+    settle,
+)
 from nwbdecode.results.schema import RUN, SCHEMA_VERSION
 from nwbdecode.results.series import SeriesShelf
 from nwbdecode.results.session import electrode_rows
@@ -98,8 +104,11 @@ def add_decoding(
     >>> nd.add_decoding(nwbfile, result, run="theta")  # doctest: +SKIP
     """
     check_exists(exists)
-    name = module_name(_free(nwbfile, check_run(run), exists))
+    name = module_name(settle(check_run(run), exists, nwbfile.processing))
     if name in nwbfile.processing:
+        there = nwbfile.processing[name].data_interfaces.values()
+        if not any(isinstance(held, DecodingRun) for held in there):
+            raise not_ours(name)
         nwbfile.processing.pop(name)
     module = nwbfile.create_processing_module(
         name=name, description="Behavior decoded from a neural signal, and the decoders"
@@ -116,19 +125,6 @@ def add_decoding(
     layout["clock"] = shelf.clock
     module.add(_run(decoding, layout, shelf.exact_time))
     return module
-
-
-def _free(nwbfile: NWBFile, run: str, exists: Exists) -> str:
-    """Name under which a run may be added."""
-    name = module_name(run)
-    if name not in nwbfile.processing or exists == "replace":
-        return run
-    if exists == "error":
-        raise NWBDecodeError(
-            f"the NWB file has a processing module {name!r} already, which holds run {run!r}; "
-            "name another with `run`, or choose exists='replace' or exists='new'"
-        )
-    return free_run(run, nwbfile.processing)
 
 
 def _add_series(shelf: SeriesShelf, decoding: Decoding) -> Entry:

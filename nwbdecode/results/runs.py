@@ -55,16 +55,35 @@ def check_exists(exists: str) -> None:
         )
 
 
-def free_run(run: str, modules: Container[str]) -> str:
-    """Name a run as asked, or with the first number whose module is not there.
+def settle(run: str, exists: Exists, modules: Container[str]) -> str:
+    """Name under which a run is added to a file that has modules already.
+
+    Raises
+    ------
+    NWBDecodeError
+        When the run's module is there and `exists` is ``"error"``.
 
     Examples
     --------
-    >>> free_run("run", ["decoding", "decoding_run_2", "behavior"])
+    >>> settle("run", "new", ["decoding", "decoding_run_2", "behavior"])
     'run_3'
     """
-    name, count = run, 1
-    while module_name(name) in modules:
+    if module_name(run) not in modules or exists == "replace":
+        return run
+    if exists == "error":
+        raise NWBDecodeError(
+            f"the NWB file has a processing module {module_name(run)!r} already, which holds run "
+            f"{run!r}; name another with `run`, or choose exists='replace' or exists='new'"
+        )
+    count = 2
+    while module_name(f"{run}_{count}") in modules:
         count += 1
-        name = f"{run}_{count}"
-    return name
+    return f"{run}_{count}"
+
+
+def not_ours(module: str) -> NWBDecodeError:
+    """Refuse to replace a module that someone else made."""
+    return NWBDecodeError(
+        f"the processing module {module!r} holds no decoding run, so it is not replaced; name "
+        "another run"
+    )

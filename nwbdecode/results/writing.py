@@ -1,40 +1,64 @@
-"""Write a result to a new NWB file, whole or not at all."""
+"""Write a result to a new NWB file, or into one that the user owns, whole or not at all."""
 
 from __future__ import annotations
 
+import itertools
 import os
-import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
 from pynwb import NWBHDF5IO
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load.hdf5 import unlocked
+from nwbdecode.load.hdf5 import first_line, unlocked, version_of
 from nwbdecode.results.module import add_decoding
+from nwbdecode.results.repack import repack
+from nwbdecode.results.runs import (
+    Exists,
+    check_exists,
+    check_run,
+    module_name,
+    not_ours,
+    settle,
+)
+from nwbdecode.results.safe import Busy, copy, replacing
 from nwbdecode.results.session import new_file
+from nwbdecode.results.soundness import check_sound, faults, prune_specifications
 
 if TYPE_CHECKING:
-    from pynwb import NWBFile
-
     from nwbdecode.decoding import Decoding
 
+#: Specifications and the skeleton of groups, tables and attributes.
+_SKELETON_BYTES = 2 << 20
 
-def write(decoding: Decoding, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+
+def write(
+    decoding: Decoding,
+    path: str | os.PathLike[str],
+    *,
+    exists: Exists = "error",
+    run: str | None = None,
+) -> Path:
     """Write a result to a new NWB file that needs nothing beside it.
 
     The file has a new identifier and names its source; session, subject and
     electrodes are copied, so any NWB reader opens it alone. It is written
-    aside in the same folder and moved into place when it is complete: a crash
-    half-way leaves whatever was there before.
+    aside in the same folder, validated, and moved into place when it is
+    complete: a crash half-way leaves whatever was there before.
 
     Parameters
     ----------
     decoding : Decoding
     path : path-like
         Where the file shall be, by custom with the suffix ``.nwb``.
-    overwrite : bool, default False
-        Replace a file that is there. The source itself is never replaced.
+    exists : {"error", "replace", "new"}, default "error"
+        If there is such a file: refuse, replace it, or take the next free name
+        (``NAME_2.nwb``). The source itself is never replaced.
+    run : str, optional
+        Name of the run in the file.
 
     Returns
     -------
@@ -44,8 +68,9 @@ def write(decoding: Decoding, path: str | os.PathLike[str], *, overwrite: bool =
     Raises
     ------
     NWBDecodeError
-        When the file exists, is the source, has no folder, or something in
-        the result cannot be stored.
+        When the file exists, is the source, has no folder, is being written by
+        another run, does not fit on the disk, or something in the result cannot
+        be stored.
 
     Examples
     --------
@@ -54,33 +79,191 @@ def write(decoding: Decoding, path: str | os.PathLike[str], *, overwrite: bool =
     >>> read(path).identical(result)  # doctest: +SKIP
     True
     """
+    check_exists(exists)
+    name = check_run(run)
+    for place in _places(Path(path), exists):
+        check_output(place, exists=exists, source=decoding.source)
+
+        def check(place: Path = place) -> None:
+            check_output(place, exists="error" if exists == "new" else exists)
+
+        try:
+            with replacing(_real(place), need=_size(decoding), check=check) as aside:
+                nwbfile = new_file(decoding.source)
+                add_decoding(nwbfile, decoding, run=name)
+                with _hdf5(aside, "x", str(place)) as file, NWBHDF5IO(file=file, mode="w") as io:
+                    io.write(nwbfile)
+                check_sound(aside, label=str(place))
+        except Busy:
+            if exists != "new":
+                raise
+        else:
+            return place
+    raise AssertionError("there is always another name")
+
+
+def append(
+    decoding: Decoding,
+    path: str | os.PathLike[str],
+    *,
+    exists: Exists = "error",
+    run: str | None = None,
+) -> str:
+    """Add a result to an NWB file that is there, such as the recording itself.
+
+    It is added to a copy in the same folder, which is validated and takes the
+    file's place when it is complete: a crash half-way leaves the file as it
+    was. That takes as much free space as the file is large. Programs that still
+    use pynwb 2.8 or older cannot open a file that pynwb 4 has added to.
+
+    Parameters
+    ----------
+    decoding : Decoding
+    path : path-like
+    exists : {"error", "replace", "new"}, default "error"
+        If the file holds that run: refuse, replace it, or take the next free
+        name (``NAME_2``).
+    run : str, optional
+        Name of the run.
+
+    Returns
+    -------
+    str
+        The name of the run, for `read`.
+
+    Raises
+    ------
+    NWBDecodeError
+        When there is no such file, it is no NWB file, is read-only, holds the
+        run already, is open for writing or changes meanwhile, does not fit twice
+        on the disk, would not be valid, or something in the result cannot be
+        stored. The file then is what it was.
+
+    Examples
+    --------
+    >>> import nwbdecode as nd
+    >>> nd.append(result, "session.nwb", run="theta")  # doctest: +SKIP
+    'theta'
+    """
+    check_exists(exists)
+    name = check_run(run)
     path = Path(path)
-    _refuse(path, decoding.source, overwrite=overwrite)
-    nwbfile = new_file(decoding.source)
-    add_decoding(nwbfile, decoding)
-    _put(nwbfile, path)
-    return path
+    check_appendable(path)
+    real = _real(path)
+    stamp = _stamp(real)
+
+    def check() -> None:
+        if _stamp(real) != stamp:
+            raise NWBDecodeError(
+                f"{str(path)!r} was changed by another program while the result was added to a "
+                "copy of it, which was thrown away; append again when nothing writes to it"
+            )
+
+    # What is replaced leaves holes, which a second copy is rid of.
+    copies = 2 if exists == "replace" else 1
+    need = copies * (real.stat().st_size + _size(decoding))
+    with replacing(real, need=need, check=check) as aside:
+        before = faults(real)
+        copy(real, aside)
+        with _hdf5(aside, "r+", str(path)) as file:
+            name, replaced = _make_room(file, name, exists)
+            with NWBHDF5IO(file=file, mode="r+") as io:
+                nwbfile = io.read()
+                add_decoding(nwbfile, decoding, run=name)
+                io.write(nwbfile)
+                prune_specifications(file)
+        if replaced:
+            repack(aside)
+        check_sound(aside, before, label=str(path))
+    return name
 
 
-def _refuse(path: Path, source: Any, *, overwrite: bool) -> None:
+def check_output(
+    path: str | os.PathLike[str], *, exists: Exists, source: Mapping[str, Any] | None = None
+) -> None:
+    """Refuse a new file that cannot be written, before anything is computed for it.
+
+    Parameters
+    ----------
+    path : path-like
+    exists : {"error", "replace", "new"}
+    source : mapping, optional
+        `Decoding.source`, where it is known: the recording is never replaced.
+
+    Raises
+    ------
+    NWBDecodeError
+    """
+    path = Path(path)
+    check_exists(exists)
     if not path.parent.is_dir():
         raise NWBDecodeError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
     if path.is_dir():
         raise NWBDecodeError(f"{str(path)!r} is a folder; give the name of a file in it")
-    if not path.exists():
+    if not path.exists() or exists == "new":
         return
-    if _is_source(path, source):
+    if source is not None and _is_source(path, source):
         raise NWBDecodeError(
-            f"{str(path)!r} is the recording that was decoded, which is never written to; "
-            "give another path"
+            f"{str(path)!r} is the recording that was decoded, which is never replaced; give "
+            "another path, or add the result to it with `append` (fit --append)"
         )
-    if not overwrite:
+    if exists == "error":
         raise NWBDecodeError(
-            f"{str(path)!r} exists; give another path, or overwrite=True to replace it"
+            f"{str(path)!r} exists; give another path, or choose exists='replace' or exists='new'"
         )
 
 
-def _is_source(path: Path, source: Any) -> bool:
+def check_appendable(
+    path: str | os.PathLike[str], *, run: str | None = None, exists: Exists = "new"
+) -> None:
+    """Refuse a file that no result can be added to, before anything is computed for it.
+
+    Parameters
+    ----------
+    path : path-like
+    run : str, optional
+    exists : {"error", "replace", "new"}, default "new"
+
+    Raises
+    ------
+    NWBDecodeError
+    """
+    path, name = Path(path), check_run(run)
+    check_exists(exists)
+    if not path.is_file():
+        raise NWBDecodeError(
+            f"there is no file {str(path)!r} to add a result to; `write` makes one"
+        )
+    if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
+        raise NWBDecodeError(
+            f"{str(path)!r} is read-only; make it writable if it is yours to change, or write the "
+            "result to a file of its own"
+        )
+    try:
+        with _unwatched(path) as file:
+            version_of(file, str(path))
+            settle(name, exists, file.get("processing", {}))
+    except OSError as error:
+        if "lock" in str(error):
+            raise NWBDecodeError(
+                f"{str(path)!r} is open for writing in another program; close it there first"
+            ) from error
+        raise NWBDecodeError(
+            f"{str(path)!r} cannot be read as an NWB file in HDF5 ({first_line(error)})"
+        ) from error
+
+
+def _unwatched(path: Path) -> h5py.File:
+    """Open a file that nobody is writing to, as HDF5's own lock tells."""
+    try:
+        return h5py.File(path, mode="r", locking="best-effort")
+    except OSError as error:
+        if "locking flag" not in str(error):
+            raise
+        return h5py.File(path, mode="r", locking=False)  # this process itself is reading it
+
+
+def _is_source(path: Path, source: Mapping[str, Any]) -> bool:
     """Whether an existing file is the source, here or as a copy."""
     told = source.get("path")
     if told and Path(told).exists() and path.samefile(told):
@@ -93,28 +276,61 @@ def _is_source(path: Path, source: Any) -> bool:
     return object_id is not None and object_id == source.get("object_id")
 
 
-def _put(nwbfile: NWBFile, path: Path) -> None:
-    aside = path.parent / f".{path.stem}.{uuid.uuid4().hex[:12]}.partial.nwb"
-    try:
-        with NWBHDF5IO(str(aside), mode="w") as io:
-            io.write(nwbfile)
-        _flush(aside)
-        os.replace(aside, path)
-        _flush(path.parent)
-    except OSError as error:
-        raise NWBDecodeError(
-            f"{str(path)!r} could not be written ({error}); check permissions and free space"
-        ) from error
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    """Make what was written survive a power cut, as far as the system can."""
-    if path.is_dir() and os.name == "nt":  # Windows opens no folders
+def _places(path: Path, exists: Exists) -> Iterator[Path]:
+    """Paths to write to, the first that can be had counts."""
+    if exists != "new":
+        yield path
         return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    for count in itertools.count(1):
+        place = path if count == 1 else path.with_name(f"{path.stem}_{count}{path.suffix}")
+        if not place.exists():
+            yield place
+
+
+def _real(path: Path) -> Path:
+    """The file itself where the path is a link to it: links stay links."""
+    return Path(os.path.realpath(path))
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _size(decoding: Decoding) -> int:
+    """Bytes that a result takes uncompressed, which it never exceeds by much."""
+    datasets = [
+        decoding.predictions, decoding.truth, decoding.scores, decoding.folds, decoding.history,
+        decoding.channels, *decoding.baselines.values(), *decoding.importance.values(),
+    ]  # fmt: skip
+    weights = sum(len(held.weights) for held in decoding.decoders.values())
+    return _SKELETON_BYTES + weights + sum(int(dataset.nbytes) for dataset in datasets)
+
+
+@contextmanager
+def _hdf5(path: Path, mode: str, label: str) -> Iterator[h5py.File]:
+    """Open a file for writing, and tell whatever HDF5, hdmf and pynwb say as one error."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        with h5py.File(path, mode=mode) as file:
+            yield file
+    except NWBDecodeError:
+        raise
+    except Exception as error:  # each of the three has its own, and hdmf raises bare Exceptions
+        cause = error if not isinstance(error.__cause__, OSError) else error.__cause__
+        raise NWBDecodeError(
+            f"{label!r} could not be written ({first_line(cause)}); check permissions and free "
+            "space. Nothing was changed"
+        ) from error
+
+
+def _make_room(file: h5py.File, run: str, exists: Exists) -> tuple[str, bool]:
+    """Settle a run's name in an open file, and take out one that it replaces."""
+    modules = file.get("processing", {})
+    name = settle(run, exists, modules)
+    place = module_name(name)
+    if place not in modules:
+        return name, False
+    if "DecodingRun" not in [held.attrs.get("neurodata_type") for held in modules[place].values()]:
+        raise not_ours(place)
+    del modules[place]
+    return name, True

@@ -18,7 +18,7 @@ from tests.results.strategies import decodings
 
 
 def there_and_back(decoding: Decoding, folder: Path) -> Decoding:
-    return read(write(decoding, folder / "decoded.nwb", overwrite=True))
+    return read(write(decoding, folder / "decoded.nwb", exists="replace"))
 
 
 def parts(decoding: Decoding) -> dict[str, xr.Dataset]:

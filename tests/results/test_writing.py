@@ -17,10 +17,10 @@ from tests import made
 def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
     path = write(made.decoding(), tmp_path / "decoded.nwb")
     other = made.decoding(seed=1)
-    with pytest.raises(NWBDecodeError, match=r"exists; .*overwrite=True"):
+    with pytest.raises(NWBDecodeError, match=r"exists; .*exists='replace'"):
         write(other, path)
     assert read(path).identical(made.decoding())
-    write(other, path, overwrite=True)
+    write(other, path, exists="replace")
     assert read(path).identical(other)
 
 
@@ -32,7 +32,7 @@ def test_the_recording_is_never_written_to_even_through_a_link(tmp_path: Path) -
     decoding = made.decoding()
     decoding = decoding.replace(source={**decoding.source, "path": str(source)})
     with pytest.raises(NWBDecodeError, match="recording that was decoded"):
-        write(decoding, link, overwrite=True)
+        write(decoding, link, exists="replace")
     assert source.read_bytes() == b"hours of recording"
 
 
@@ -46,7 +46,7 @@ def test_a_copy_of_the_recording_is_known_by_its_object_id(tmp_path: Path) -> No
     decoding = made.decoding()
     source = {**decoding.source, "object_id": recording.object_id}
     with pytest.raises(NWBDecodeError, match="recording that was decoded"):
-        write(decoding.replace(source=source), copy, overwrite=True)
+        write(decoding.replace(source=source), copy, exists="replace")
 
 
 def test_a_failure_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_failure_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: Pat
     broken = made.decoding(seed=1)
     final = replace(broken.decoders["final"], weights=b"no safetensors")
     with pytest.raises(NWBDecodeError, match=r"'final' are not a sound safetensors buffer"):
-        write(broken.replace(decoders={"final": final}), path, overwrite=True)
+        write(broken.replace(decoders={"final": final}), path, exists="replace")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -71,7 +71,7 @@ def test_a_crash_of_the_disk_leaves_the_old_file_whole(
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(NWBDecodeError, match="No space left on device"):
-        write(made.decoding(seed=1), path, overwrite=True)
+        write(made.decoding(seed=1), path, exists="replace")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
