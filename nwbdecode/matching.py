@@ -67,6 +67,7 @@ def match_channels(
     *,
     match: Match,
     path: str,
+    most_missing: float = MOST_MISSING,
 ) -> Matched:
     """Find the channels of training among those of another recording.
 
@@ -83,6 +84,8 @@ def match_channels(
         channels of training away; or one after the other.
     path : str
         Names the signal in messages.
+    most_missing : float, default 0.25
+        Share of the channels of training that may be missing.
 
     Raises
     ------
@@ -106,19 +109,19 @@ def match_channels(
     else:
         found = _nearest(trained, places, given, path)
     matched = Matched(trained, found)
-    if len(matched.missing) > MOST_MISSING * len(trained):
-        raise _too_few(matched, match, path)
+    if len(matched.missing) > most_missing * len(trained):
+        raise _too_few(matched, match, path, most_missing)
     return matched
 
 
-def _too_few(matched: Matched, match: Match, path: str) -> NWBDecodeError:
+def _too_few(matched: Matched, match: Match, path: str, most: float) -> NWBDecodeError:
     missing = [str(label) for label in matched.missing]
     listed = ", ".join(missing[:8]) + (", ..." if len(missing) > 8 else "")
     others = {"id": "position' or match='order", "position": "id' or match='order"}[match]
     return NWBDecodeError(
         f"the decoders read {len(matched.trained)} channels in a fixed order, {path!r} lacks "
         f"{len(missing)} of them by {match} (without those marked bad): {listed}. At most "
-        f"{MOST_MISSING:.0%} may be missing; try match='{others}', or choose others with `channels`"
+        f"{most:.0%} may be missing; try match='{others}', or choose others with `channels`"
     )
 
 

@@ -118,6 +118,8 @@ class Decoder(BaseEstimator):
             "targets": [coding.as_json() for coding in self.codings_],
             "sessions": self.sessions_,
         }
+        if getattr(self, "transfer_", None):
+            config["transfer"] = self.transfer_
         return StoredDecoder(config, save(arrays | self.scaling_.arrays()))
 
     def settings(self) -> dict[str, Any]:

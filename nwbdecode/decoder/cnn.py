@@ -195,7 +195,13 @@ class CNNDecoder(Decoder):
 
         if self.init is None:
             return None
-        refuse_same_session(self.init.config.get("sessions", []), power.attrs.get("source", {}))
+        source = power.attrs.get("source", {})
+        if source and "sessions" not in self.init.config:
+            raise NWBDecodeError(
+                "the decoder to begin from does not say which session it was trained on, so it "
+                "might have seen this one; fit it again"
+            )
+        refuse_same_session(self.init.config.get("sessions", []), source)
         old = from_stored(self.init, device="cpu")
         if not isinstance(old, CNNDecoder):
             raise NWBDecodeError(
