@@ -290,7 +290,7 @@ def importance(
     """
     from nwbdecode import pipeline
     from nwbdecode.results import read, write
-    from nwbdecode.results.writing import check_output
+    from nwbdecode.results.refusing import check_output
 
     check_output(output, exists=exists)
     stored = read(decoded, run=run)

@@ -157,7 +157,7 @@ def fit(
     if append:
         results.append(decoding, _own_file(opened), exists=exists, run=run)
     elif output is not None:
-        results.write(decoding, output, exists=exists, run=run)
+        results.write(decoding, output, exists=exists, run=run, source=opened)
     return decoding
 
 
@@ -235,6 +235,7 @@ def predict(
     from nwbdecode.asked import predict_request
     from nwbdecode.load import open as open_source
     from nwbdecode.matching import check_match
+    from nwbdecode.results import write
 
     if use not in ("auto", "final", "ensemble"):
         raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
@@ -254,7 +255,8 @@ def predict(
     made = prediction.decode(result, opened, chosen, use=use, progress=progress)
     about = {**made.recipe["prediction"], "request": request}
     made = made.replace(recipe={**made.recipe, "prediction": about})
-    _write(made, output, exists)
+    if output is not None:
+        write(made, output, exists=exists, source=opened)
     return made
 
 
@@ -471,7 +473,7 @@ def _check_output(
     output: str | os.PathLike[str] | None, exists: Exists, source: Mapping[str, Any] | None = None
 ) -> None:
     """Refuse an output that cannot be written, before hours are spent on it."""
-    from nwbdecode.results.writing import check_output
+    from nwbdecode.results.refusing import check_output
 
     if output is not None:
         check_output(output, exists=exists, source=source)
@@ -491,8 +493,8 @@ def check_place(
     ------
     NWBDecodeError
     """
+    from nwbdecode.results.refusing import check_appendable
     from nwbdecode.results.runs import check_run
-    from nwbdecode.results.writing import check_appendable
 
     if append and output is not None:
         raise NWBDecodeError(
@@ -533,10 +535,3 @@ def _own_file(opened: Source) -> str:
             "an output, or `add_decoding` to an NWBFile that you write yourself"
         )
     return str(path)
-
-
-def _write(decoding: Decoding, output: str | os.PathLike[str] | None, exists: Exists) -> None:
-    from nwbdecode.results import write
-
-    if output is not None:
-        write(decoding, output, exists=exists)

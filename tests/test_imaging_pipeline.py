@@ -125,10 +125,13 @@ def test_importance_is_measured_on_the_same_signal(decoded: Path) -> None:
 
 def test_the_file_tells_where_each_region_lies(decoded: Path) -> None:
     with pynwb.NWBHDF5IO(path=str(decoded), mode="r") as io:
-        module = io.read().processing["decoding"]
-        table = module["channels"].to_dataframe()
-        rois = module["importance_channel"].to_dataframe()["roi"]
-        assert [part["channel"].tolist() for part in rois] == [[10], [11]]
+        nwbfile = io.read()
+        module = nwbfile.processing["decoding"]
+        table = module["channels"].to_dataframe(index=True)
+        cells = nwbfile.processing["ophys"]["ImageSegmentation"]["cells"]
+        roi = module["importance_channel"]["roi"]
+        assert roi.table is cells
+        assert [int(cells.id[row]) for row in roi.data[:]] == [10, 11]
     # The third was no cell.
     assert table["channel"].tolist() == [10, 11]
     assert table["x"].tolist()[0] == 6.0

@@ -1,4 +1,4 @@
-"""A stored decoder meets another recording: channels found again, or a sentence that says why not."""
+"""A stored decoder meets another recording: channels found again, or a sentence says why not."""
 
 from __future__ import annotations
 

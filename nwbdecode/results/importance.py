@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hdmf.common import DynamicTable, VectorData
 
 from nwbdecode.results.arrays import Entry, stored
 from nwbdecode.results.naming import Names
-from nwbdecode.results.tables import region, to_table
+from nwbdecode.results.tables import Rows, region, to_table
 
 if TYPE_CHECKING:
-    import xarray as xr
     from hdmf.common import DynamicTableRegion
-    from pynwb import NWBFile, ProcessingModule
+    from pynwb import ProcessingModule
 
     from nwbdecode.decoding import Decoding
 
@@ -27,15 +27,57 @@ _IMPORTANCE = {
 }
 
 
+def add_bands(module: ProcessingModule, decoding: Decoding) -> list[float]:
+    """Add the table of frequency bands to a module, if the features had any, and give them."""
+    frequencies = _frequencies(decoding)
+    if not frequencies:
+        return []
+    columns = [
+        VectorData(
+            name="frequency",
+            description="Center frequency in Hz; 0 for the signed slow remainder",
+            data=stored(np.asarray(frequencies)),
+        ),
+        # nwbinspector stumbles over references into a table that has no text.
+        VectorData(
+            name="label",
+            description="Name of the band",
+            data=[f"{frequency:g} Hz" for frequency in frequencies],
+        ),
+    ]
+    about = "Frequency bands of the power that was decoded"
+    module.add(DynamicTable(name="bands", description=about, columns=columns))
+    return frequencies
+
+
+def _frequencies(decoding: Decoding) -> list[float]:
+    """Bands in the decoders' order, from whichever part of the result tells them."""
+    told = [decoder.config.get("frequencies") for decoder in decoding.decoders.values()]
+    measured = decoding.importance.get("frequency")
+    if measured is not None and "frequency" in measured.coords:
+        told.append(measured["frequency"].to_numpy().tolist())
+    features = decoding.recipe.get("features")
+    if isinstance(features, Mapping):
+        told.append(features.get("frequencies"))
+    for found in told:
+        if not isinstance(found, list | tuple) or not found:
+            continue
+        if all(type(value) in (int, float) for value in found):
+            return [float(value) for value in found]
+    return []
+
+
 def add_importance(
-    module: ProcessingModule, nwbfile: NWBFile, decoding: Decoding, rows: list[int] | None
+    module: ProcessingModule, decoding: Decoding, bands: list[float], rows: Rows | None
 ) -> Entry:
-    """Add a table for each axis of importance to a module that has its `channels` table.
+    """Add a table for each axis of importance to a module that has `channels` and `bands`.
 
     Parameters
     ----------
-    rows : list of int or None
-        Row of the electrode table for each decoded channel.
+    bands : list of float
+        Frequencies in the table `bands`.
+    rows : Rows or None
+        Of the decoded channels in another table.
 
     Returns
     -------
@@ -47,10 +89,13 @@ def add_importance(
     for axis, dataset in decoding.importance.items():
         beside: list[DynamicTableRegion] = []
         if axis in dataset.coords and all(dataset.sizes.get(d) for d in ("target", axis)):
-            if axis == "frequency" and dataset[axis].dtype.kind in "iuf":
-                beside = [_bands(module, dataset)]
-            elif axis == "channel":
-                beside = _channels(module, nwbfile, decoding, rows)
+            labels = dataset[axis].to_numpy().tolist() * dataset.sizes["target"]
+            if axis == "frequency" and (places := _places(labels, bands)):
+                beside = [region("band", places, module["bands"], "Row of the table of bands")]
+            elif axis == "channel" and rows is not None and "channel" in decoding.channels.coords:
+                known = decoding.channels["channel"].to_numpy().tolist()
+                if places := _places(labels, known):
+                    beside = [rows.region(channels=places)]
         table, entries[axis] = to_table(
             dataset,
             name=names.take(f"importance_{axis}"),
@@ -64,40 +109,7 @@ def add_importance(
     return entries
 
 
-def _bands(module: ProcessingModule, dataset: xr.Dataset) -> DynamicTableRegion:
-    frequencies = dataset["frequency"].to_numpy()
-    bands = DynamicTable(
-        name="bands",
-        description="Frequency bands of the power that was decoded",
-        columns=[
-            VectorData(
-                name="frequency", description="Center frequency in Hz", data=stored(frequencies)
-            ),
-            # nwbinspector stumbles over references into a table that has no text.
-            VectorData(
-                name="label",
-                description="Name of the band",
-                data=[f"{frequency:g} Hz" for frequency in frequencies],
-            ),
-        ],
-    )
-    module.add(bands)
-    rows = np.tile(np.arange(len(frequencies)), dataset.sizes["target"])
-    return region("band", rows.tolist(), bands, "Row of the table of bands")
-
-
-def _channels(
-    module: ProcessingModule, nwbfile: NWBFile, decoding: Decoding, rows: list[int] | None
-) -> list[DynamicTableRegion]:
-    dataset = decoding.importance["channel"]
-    if "channel" not in decoding.channels.coords or "channels" not in module.data_interfaces:
-        return []
-    known = {label: i for i, label in enumerate(decoding.channels["channel"].to_numpy().tolist())}
-    labels = dataset["channel"].to_numpy().tolist()
-    if not all(label in known for label in labels):
-        return []
-    places = [known[label] for label in labels] * dataset.sizes["target"]
-    if rows is None:
-        return [region("roi", places, module["channels"], "Row of the table of channels")]
-    electrodes = [rows[place] for place in places]
-    return [region("electrode", electrodes, nwbfile.electrodes, "Row of the electrode table")]
+def _places(labels: list[Any], known: list[Any]) -> list[int] | None:
+    """Where each label stands among the known ones; None unless all do."""
+    place = {label: row for row, label in enumerate(known)}
+    return [place[label] for label in labels] if all(label in place for label in labels) else None

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import numpy as np
 from hdmf.common import DynamicTable, VectorData
 from pynwb.epoch import TimeIntervals
 
-from nwbdecode.results.arrays import Entry, stored
-from nwbdecode.results.importance import add_importance
-from nwbdecode.results.jsontext import to_text
-from nwbdecode.results.naming import Names, readable
-from nwbdecode.results.ndx import Decoder, DecodingRun
+from nwbdecode.results.arrays import Entry
+from nwbdecode.results.importance import add_bands, add_importance
+from nwbdecode.results.naming import readable
+from nwbdecode.results.ndx import DecodingRun
+from nwbdecode.results.provenance import add_run
 from nwbdecode.results.runs import (
     Exists,
     check_exists,
@@ -22,11 +20,9 @@ from nwbdecode.results.runs import (
     not_ours,
     settle,
 )
-from nwbdecode.results.schema import RUN, SCHEMA_VERSION
 from nwbdecode.results.series import SeriesShelf
-from nwbdecode.results.session import electrode_rows
-from nwbdecode.results.tables import region, to_table
-from nwbdecode.results.weights import check_weights
+from nwbdecode.results.session import rows_of_channels
+from nwbdecode.results.tables import Rows, to_table
 
 if TYPE_CHECKING:
     from pynwb import NWBFile, ProcessingModule
@@ -113,17 +109,20 @@ def add_decoding(
     module = nwbfile.create_processing_module(
         name=name, description="Behavior decoded from a neural signal, and the decoders"
     )
-    rows = electrode_rows(nwbfile, decoding)
+    rows = rows_of_channels(nwbfile, decoding)
     shelf = SeriesShelf(decoding.time)
     layout = _add_series(shelf, decoding)
     shelf.fill(module)
     if decoding.targets:
         module.add(_targets(decoding, layout))
     layout |= _add_tables(module, decoding)
-    layout["channels"] = _add_channels(module, nwbfile, decoding, rows)
-    layout["importance"] = add_importance(module, nwbfile, decoding, rows)
+    layout["channels"] = _add_channels(module, decoding, rows)
+    if rows is None and "channels" in module.data_interfaces:
+        rows = Rows("roi", module["channels"], list(range(decoding.channels.sizes["channel"])))
+    bands = add_bands(module, decoding)
+    layout["importance"] = add_importance(module, decoding, bands, rows)
     layout["clock"] = shelf.clock
-    module.add(_run(decoding, layout, shelf.exact_time))
+    add_run(module, nwbfile, decoding, layout, exact_time=shelf.exact_time, rows=rows)
     return module
 
 
@@ -207,12 +206,9 @@ def _add_tables(module: ProcessingModule, decoding: Decoding) -> Entry:
     return {"scores": in_scores, "folds": in_folds, "history": in_history}
 
 
-def _add_channels(
-    module: ProcessingModule, nwbfile: NWBFile, decoding: Decoding, rows: list[int] | None
-) -> Entry:
+def _add_channels(module: ProcessingModule, decoding: Decoding, rows: Rows | None) -> Entry:
     if rows is not None:
-        about = "Row of the electrode table for each decoded channel"
-        beside = region("electrode", rows, nwbfile.electrodes, about)
+        beside: VectorData = rows.region()
     else:
         # nwbinspector stumbles over references into a table that has no text.
         labels = [readable(label) for label in _labels(decoding)]
@@ -234,31 +230,3 @@ def _labels(decoding: Decoding) -> list[object]:
     if "channel" in decoding.channels.coords:
         return list(decoding.channels["channel"].to_numpy().tolist())
     return list(range(decoding.channels.sizes.get("channel", 0)))
-
-
-def _run(decoding: Decoding, layout: Entry, exact_time: np.ndarray | None) -> DecodingRun:
-    names = Names()
-    decoders, entries = [], {}
-    for label, decoder in decoding.decoders.items():
-        check_weights(decoder.weights, label)
-        entries[label] = names.take(label)
-        decoders.append(
-            Decoder(
-                name=entries[label],
-                sha256=decoder.sha256,
-                config=to_text(decoder.config, f"the config of decoder {label!r}"),
-                weights=stored(np.frombuffer(decoder.weights, dtype=np.uint8)),
-            )
-        )
-    attrs = {name: decoding.predictions[name].attrs for name in decoding.targets}
-    return DecodingRun(
-        name=RUN,
-        schema_version=SCHEMA_VERSION,
-        software=f"nwbdecode {version('nwbdecode')}",
-        recipe=to_text(decoding.recipe, "the recipe"),
-        source=to_text(decoding.source, "the source"),
-        targets=to_text(attrs, "the attributes of targets"),
-        layout=to_text(layout | {"decoders": entries}, "the layout"),
-        decoders=decoders,
-        time=None if exact_time is None else stored(exact_time),
-    )

@@ -219,7 +219,7 @@ class _Run:
         paths = {label: f"{self.path}/{name}" for label, name in self.layout["decoders"].items()}
         for path in paths.values():
             self.n_bytes += self.held.numbers(f"{path}/weights").nbytes
-        return StoredDecoders(self.place, paths)
+        return StoredDecoders(self.place, paths, self.parts.get("sessions"))
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

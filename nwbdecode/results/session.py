@@ -14,8 +14,11 @@ from pynwb.file import Subject
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.results.naming import Names
+from nwbdecode.results.rois import segmentation_of
+from nwbdecode.results.tables import Rows
 
 if TYPE_CHECKING:
+    from hdmf.common import DynamicTable
     from pynwb.device import Device
     from pynwb.ecephys import ElectrodeGroup
 
@@ -78,27 +81,36 @@ def _subject(facts: Mapping[str, Any]) -> Subject | None:
     return Subject(**given) if given else None
 
 
-def electrode_rows(nwbfile: NWBFile, decoding: Decoding) -> list[int] | None:
-    """Row of the electrode table for each decoded channel, made where the file has none yet.
+def rows_of_channels(nwbfile: NWBFile, decoding: Decoding) -> Rows | None:
+    """Row of each decoded channel among the file's electrodes or regions of interest.
+
+    Electrodes are made where the file has none yet.
 
     Returns
     -------
-    list of int or None
-        None for imaging and sorted units, for a result without channels, and for a
-        file whose own electrodes are others.
+    Rows or None
+        None for sorted units, for a result without channels, and for a file whose
+        own electrodes or regions are others.
     """
     modality = (decoding.source.get("signal") or {}).get("modality")
-    count = decoding.channels.sizes.get("channel", 0)
-    if modality in ("imaging", "spikes") or not count:
+    if modality == "spikes" or not decoding.channels.sizes.get("channel", 0):
         return None
     ids = _ids(decoding)
+    if modality == "imaging":
+        table = segmentation_of(nwbfile, decoding.source)
+        return None if table is None else _rows("roi", table, ids)
     if nwbfile.electrodes is None:
         _add_electrodes(nwbfile, decoding, ids)
     elif ids != decoding.channels["channel"].to_numpy().tolist():
         # Pairs of electrodes are numbered here: the same numbers in the file are others.
         return None
-    known = {int(held): row for row, held in enumerate(nwbfile.electrodes.id[:])}
-    return [known[held] for held in ids] if all(held in known for held in ids) else None
+    return _rows("electrode", nwbfile.electrodes, ids)
+
+
+def _rows(what: str, table: DynamicTable, ids: list[int]) -> Rows | None:
+    known = {int(held): row for row, held in enumerate(table.id[:])}
+    found = [known[held] for held in ids if held in known]
+    return Rows(what, table, found) if len(found) == len(ids) else None
 
 
 def _ids(decoding: Decoding) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,6 +102,30 @@ def _by_rows(variable: xr.Variable, sizes: Mapping[str, int]) -> np.ndarray | No
     widths = [variable.sizes[dim] for dim in extra]
     filled: np.ndarray = np.broadcast_to(ordered, (*sizes.values(), *widths))
     return filled.reshape(-1, *widths)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which row of another table each decoded channel is.
+
+    Attributes
+    ----------
+    what : str
+        Name of a column that points there: ``"electrode"``, ``"roi"``.
+    table : DynamicTable
+    rows : list of int
+        In the order of the channels.
+    """
+
+    what: str
+    table: DynamicTable
+    rows: list[int]
+
+    def region(self, name: str = "", channels: Sequence[int] | None = None) -> DynamicTableRegion:
+        """Make a column of the rows of some channels, of all in order by default."""
+        picked = self.rows if channels is None else [self.rows[channel] for channel in channels]
+        about = f"Row of the table {self.table.name!r} for each decoded channel"
+        return region(name or self.what, picked, self.table, about)
 
 
 def region(name: str, rows: Sequence[int], table: DynamicTable, about: str) -> DynamicTableRegion:

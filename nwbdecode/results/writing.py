@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,12 @@ import h5py
 from pynwb import NWBHDF5IO
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load.hdf5 import first_line, unlocked, version_of
+from nwbdecode.load.hdf5 import first_line
 from nwbdecode.results.module import add_decoding
+from nwbdecode.results.recording import add_links, check_linkable, recording_of
+from nwbdecode.results.refusing import check_appendable, check_output, is_run
 from nwbdecode.results.repack import repack
+from nwbdecode.results.rois import copy_rois
 from nwbdecode.results.runs import (
     Exists,
     check_exists,
@@ -41,11 +44,13 @@ def write(
     *,
     exists: Exists = "error",
     run: str | None = None,
+    links: bool = False,
+    source: Any = None,
 ) -> Path:
     """Write a result to a new NWB file that needs nothing beside it.
 
     The file has a new identifier and names its source; session, subject and
-    electrodes are copied, so any NWB reader opens it alone. It is written
+    electrodes or regions of interest are copied, so any NWB reader opens it alone. It is written
     aside in the same folder, validated, and moved into place when it is
     complete: a crash half-way leaves whatever was there before.
 
@@ -56,9 +61,16 @@ def write(
         Where the file shall be, by custom with the suffix ``.nwb``.
     exists : {"error", "replace", "new"}, default "error"
         If there is such a file: refuse, replace it, or take the next free name
-        (``NAME_2.nwb``). The source itself is never replaced.
+        (``NAME_2.nwb``). The source itself is never replaced, nor a file that
+        holds other runs.
     run : str, optional
         Name of the run in the file.
+    links : bool, default False
+        Link to the signal in its recording, a local HDF5 file, by a relative path.
+        The file then opens only as long as the way from one to the other is the same.
+    source : Source, NWBFile or path, optional
+        The recording, from which regions of interest are copied with their masks.
+        By default the file that the result names, if it is on this machine.
 
     Returns
     -------
@@ -81,18 +93,25 @@ def write(
     """
     check_exists(exists)
     name = check_run(run)
+    if links:
+        check_linkable(decoding)
     for place in _places(Path(path), exists):
-        check_output(place, exists=exists, source=decoding.source)
+        check_output(place, exists=exists, source=decoding.source, run=name)
 
         def check(place: Path = place) -> None:
             check_output(place, exists="error" if exists == "new" else exists)
 
         try:
             with replacing(_real(place), need=_size(decoding), check=check) as aside:
-                nwbfile = new_file(decoding.source)
-                add_decoding(nwbfile, decoding, run=name)
-                with _hdf5(aside, "x", str(place)) as file, NWBHDF5IO(file=file, mode="w") as io:
-                    io.write(nwbfile)
+                with recording_of(decoding, source) as recording:
+                    nwbfile = new_file(decoding.source)
+                    if recording is not None:
+                        copy_rois(nwbfile, decoding, recording)
+                    add_decoding(nwbfile, decoding, run=name)
+                    with _hdf5(aside, "x", str(place)) as file:
+                        NWBHDF5IO(file=file, mode="w").write(nwbfile)
+                        if links:
+                            add_links(file, decoding, _real(place))
                 check_sound(aside, label=str(place))
         except Busy:
             if exists != "new":
@@ -178,104 +197,6 @@ def append(
     return name
 
 
-def check_output(
-    path: str | os.PathLike[str], *, exists: Exists, source: Mapping[str, Any] | None = None
-) -> None:
-    """Refuse a new file that cannot be written, before anything is computed for it.
-
-    Parameters
-    ----------
-    path : path-like
-    exists : {"error", "replace", "new"}
-    source : mapping, optional
-        `Decoding.source`, where it is known: the recording is never replaced.
-
-    Raises
-    ------
-    NWBDecodeError
-    """
-    path = Path(path)
-    check_exists(exists)
-    if not path.parent.is_dir():
-        raise NWBDecodeError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
-    if path.is_dir():
-        raise NWBDecodeError(f"{str(path)!r} is a folder; give the name of a file in it")
-    if not path.exists() or exists == "new":
-        return
-    if source is not None and _is_source(path, source):
-        raise NWBDecodeError(
-            f"{str(path)!r} is the recording that was decoded, which is never replaced; give "
-            "another path, or add the result to it with `append` (fit --append)"
-        )
-    if exists == "error":
-        raise NWBDecodeError(
-            f"{str(path)!r} exists; give another path, or choose exists='replace' or exists='new'"
-        )
-
-
-def check_appendable(
-    path: str | os.PathLike[str], *, run: str | None = None, exists: Exists = "new"
-) -> None:
-    """Refuse a file that no result can be added to, before anything is computed for it.
-
-    Parameters
-    ----------
-    path : path-like
-    run : str, optional
-    exists : {"error", "replace", "new"}, default "new"
-
-    Raises
-    ------
-    NWBDecodeError
-    """
-    path, name = Path(path), check_run(run)
-    check_exists(exists)
-    if not path.is_file():
-        raise NWBDecodeError(
-            f"there is no file {str(path)!r} to add a result to; `write` makes one"
-        )
-    if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
-        raise NWBDecodeError(
-            f"{str(path)!r} is read-only; make it writable if it is yours to change, or write the "
-            "result to a file of its own"
-        )
-    try:
-        with _unwatched(path) as file:
-            version_of(file, str(path))
-            settle(name, exists, file.get("processing", {}))
-    except OSError as error:
-        if "lock" in str(error):
-            raise NWBDecodeError(
-                f"{str(path)!r} is open for writing in another program; close it there first"
-            ) from error
-        raise NWBDecodeError(
-            f"{str(path)!r} cannot be read as an NWB file in HDF5 ({first_line(error)})"
-        ) from error
-
-
-def _unwatched(path: Path) -> h5py.File:
-    """Open a file that nobody is writing to, as HDF5's own lock tells."""
-    try:
-        return h5py.File(path, mode="r", locking="best-effort")
-    except OSError as error:
-        if "locking flag" not in str(error):
-            raise
-        return h5py.File(path, mode="r", locking=False)  # this process itself is reading it
-
-
-def _is_source(path: Path, source: Mapping[str, Any]) -> bool:
-    """Whether an existing file is the source, here or as a copy."""
-    told = source.get("path")
-    if told and Path(told).exists() and path.samefile(told):
-        return True
-    try:
-        with unlocked(str(path)) as file:
-            object_id = file.attrs.get("object_id")
-    except OSError:  # no HDF5, so not what was decoded
-        return False
-    return object_id is not None and object_id == source.get("object_id")
-
-
 def _places(path: Path, exists: Exists) -> Iterator[Path]:
     """Paths to write to, the first that can be had counts."""
     if exists != "new":
@@ -330,7 +251,7 @@ def _make_room(file: h5py.File, run: str, exists: Exists) -> tuple[str, bool]:
     place = module_name(name)
     if place not in modules:
         return name, False
-    if "DecodingRun" not in [held.attrs.get("neurodata_type") for held in modules[place].values()]:
+    if not is_run(modules[place]):
         raise not_ours(place)
     del modules[place]
     return name, True
