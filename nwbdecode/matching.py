@@ -155,17 +155,13 @@ def _coordinates(
     """Coordinates that both recordings know of all their channels, shape (channel, axis)."""
     if places.sizes.get("channel") == len(trained):
         for axes in _PLACES:
-            shared = [a for a in axes if a in places.variables and a in given]
-            mine = [places[axis].to_numpy().astype(np.float64) for axis in shared]
-            theirs = [given[axis].to_numpy(dtype=np.float64) for axis in shared]
-            pairs = [
-                pair
-                for pair in zip(mine, theirs, strict=True)
-                if all(np.isfinite(one).all() for one in pair)
-            ]
-            if pairs:
-                one, other = zip(*pairs, strict=True)
-                return np.stack(one, axis=1), np.stack(other, axis=1)
+            mine = {a: places[a].to_numpy().astype(float) for a in axes if a in places.variables}
+            # An axis along which nothing differs need not be known of both.
+            mine = {a: held for a, held in mine.items() if np.unique(held).size > 1}
+            theirs = {a: given[a].to_numpy(dtype=float) for a in mine if a in given}
+            known = [*mine.values(), *theirs.values()]
+            if mine and len(theirs) == len(mine) and all(np.isfinite(one).all() for one in known):
+                return np.stack(list(mine.values()), 1), np.stack(list(theirs.values()), 1)
     raise NWBDecodeError(
         f"the places of the channels are not known both in training and in {path!r} "
         "(columns x, y, z or rel_x, rel_y, rel_z); match them by id or order"
