@@ -64,6 +64,7 @@ def decode(
     -------
     Decoding
     """
+    _check_recipe(result)
     seen = same_session(result.source, source.facts)
     if seen and _meets_training(result, source, choice):
         if use == "auto":
@@ -83,6 +84,31 @@ def decode(
         reason = "the result does not say which session its decoders were trained on"
         unscored = dict.fromkeys(result.targets, reason)
     return _by(result, power, truth, use, in_sample=learned, unscored=unscored, about=about)
+
+
+def _check_recipe(result: Decoding) -> None:
+    """Refuse a recipe that is not that of the decoders: what it asks for would be computed."""
+    recipe, told = result.recipe.get("features"), result.source.get("signal", {})
+    if not isinstance(recipe, Mapping) or not isinstance(told, Mapping):
+        raise NWBDecodeError(
+            "the result does not say how its features were made and of which signal; give the "
+            "file that `fit` wrote"
+        )
+    bands = recipe.get("frequencies")
+    rows = len(bands) + bool(recipe.get("remainder")) if isinstance(bands, list) else 0
+    for name, decoder in result.decoders.items():
+        expected = len(decoder.config.get("frequencies") or ())
+        if rows != expected:
+            raise NWBDecodeError(
+                f"the result's recipe makes {rows} bands, decoder {name!r} reads {expected}: the "
+                "file was changed by another program; get it anew or fit again"
+            )
+    for name in ("w0", "truncate"):
+        value = recipe.get(name, 1.0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100:
+            raise NWBDecodeError(
+                f"the result's recipe has {name}={value!r}; expected a number up to 100"
+            )
 
 
 def trained_source(result: Decoding, source: Any = None) -> Source:

@@ -90,6 +90,30 @@ def test_a_target_that_cannot_be_is_refused(trained: Decoding, changes: dict[str
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"frequencies": list(range(1, 100_000))}, "makes 99999 bands, decoder 'fold0' reads 3"),
+        ({"truncate": 1e12}, "truncate=1000000000000.0"),
+        ({"bin": 1e-9}, "shorter than one sample"),
+        ({"step": "os.system"}, "unknown feature step"),
+        ({"run": "rm"}, "unknown setting 'run'"),
+    ],
+)
+def test_a_recipe_beyond_reason_is_not_followed(
+    trained: Decoding, changes: dict[str, Any], said: str
+) -> None:
+    features = {**trained.recipe["features"], **changes}
+    stranger = trained.replace(recipe={**trained.recipe, "features": features})
+    with pytest.raises(nd.NWBDecodeError, match=said):
+        nd.predict(stranger, recording("tuesday", like=1), progress=False)
+
+
+def test_a_result_without_recipe_predicts_nothing(trained: Decoding) -> None:
+    with pytest.raises(nd.NWBDecodeError, match="does not say how its features were made"):
+        nd.predict(trained.replace(recipe={}), recording("tuesday", like=1), progress=False)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_that_are_no_numbers_are_refused(trained: Decoding, value: float) -> None:
     stored = trained.decoders["final"]
