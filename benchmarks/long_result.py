@@ -7,11 +7,9 @@ Its predictions are noise, which hardly compresses: a real result is no larger::
 
 from __future__ import annotations
 
-import io
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.numpy import save
@@ -19,21 +17,11 @@ from safetensors.numpy import save
 import nwbdecode as nd
 from nwbdecode.decoding import Decoding, StoredDecoder
 from tests import made
+from tests.results.counting import Counting
 
 HOURS, CHANNELS, FOLDS, SHIFTS = 10, 256, 5, 1000
 #: About what the default network has for so many channels, in numbers.
 WEIGHTS = 500_000
-
-
-class Counting(io.FileIO):
-    """A file that counts the bytes read of it."""
-
-    count = 0
-
-    def readinto(self, buffer: Any) -> int:
-        size = super().readinto(buffer) or 0
-        self.count += size
-        return size
 
 
 def long_result() -> Decoding:

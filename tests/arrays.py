@@ -58,7 +58,7 @@ def recording(
         nwbfile.add_electrode(
             id=held, x=float(x), y=0.0, z=0.0, location=location, group=group, bad=held in bad
         )
-    kinds = [round(x / 20) % 12 for x in places]
+    kinds = [round(x / 20) % 12 if np.isfinite(x) else 0 for x in places]
     samples = np.stack([noise[k] * (1 + (1 + k) * effort) for k in kinds], axis=1)
     region = nwbfile.create_electrode_table_region(region=list(range(len(ids))), description="all")
     nwbfile.add_acquisition(

@@ -109,6 +109,7 @@ def test_what_was_made_otherwise_is_no_result_of_this_request(lab: Path) -> None
     assert output.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_shell_script_branches_on_status_and_exit_code(lab: Path) -> None:
     script = EXAMPLES / "decode_folder.sh"
     arguments = ("raw", "out", TARGET, "--config", "settings.json")
@@ -130,6 +131,7 @@ def test_a_shell_script_branches_on_status_and_exit_code(lab: Path) -> None:
     assert (told["status"], "none.nwb" in told["error"]) == ("failed", True)
 
 
+@pytest.mark.slow
 def test_make_makes_what_is_older_than_its_recording(lab: Path) -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
@@ -150,6 +152,7 @@ def test_make_makes_what_is_older_than_its_recording(lab: Path) -> None:
     assert after["tuesday_decoded.nwb"] != before["tuesday_decoded.nwb"]
 
 
+@pytest.mark.slow
 def test_snakemake_makes_all_once(lab: Path) -> None:
     if shutil.which("snakemake") is None:
         pytest.skip("snakemake is not installed")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import pickle
 import shutil
 from pathlib import Path
@@ -18,20 +17,10 @@ import nwbdecode as nd
 from nwbdecode.decoding import Decoding
 from tests import made
 from tests.load.dandi_server import DandiServer
+from tests.results.counting import Counting
 from tests.results.strategies import decodings
 
 BINS = 60_000
-
-
-class Counting(io.FileIO):
-    """A file that counts the bytes read of it."""
-
-    count = 0
-
-    def readinto(self, buffer: Any) -> int:
-        size = super().readinto(buffer) or 0
-        self.count += size
-        return size
 
 
 @pytest.fixture(scope="module")
