@@ -183,9 +183,8 @@ def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float
 
 def _was_begun_from(result: Decoding, facts: Mapping[str, Any]) -> bool:
     """Whether a session taught the decoders that these began from."""
-    return any(
-        same_session(told, facts) for told in (result.recipe.get("init") or {}).get("of", [])
-    )
+    begun = result.recipe.get("init") or {}
+    return any(same_session(told, facts) for told in begun.get("sessions", []))
 
 
 def _meets_training(result: Decoding, source: Source, choice: Choice) -> bool:

@@ -149,7 +149,6 @@ def test_a_decoder_that_does_not_know_its_sessions_needs_its_file(monday: Decodi
     [
         ("features", {"n_bands": 4}, "reads 3 bands from 10 to 80 Hz, the features have 4 bands"),
         ("decoder", {"architecture": "frey2021", "window": 16}, "is a 'compact' network"),
-        ("decoder", {"hidden": 6, "window": 12}, "nothing of the decoder to begin from fits"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -158,6 +157,12 @@ def test_what_does_not_fit_is_refused(
     config = {**CONFIG, section: {**CONFIG[section], **changes}}
     with pytest.raises(nd.NWBDecodeError, match=said):
         fitted("tuesday", like=1, init=monday, config=config)
+
+
+def test_of_another_width_what_fits_is_taken_over_and_told(monday: Decoding) -> None:
+    config = {**CONFIG, "decoder": {**CONFIG["decoder"], "hidden": 6}}
+    told = fitted("tuesday", like=1, init=monday, config=config).recipe["init"]
+    assert 0 < told["share"] < 0.5
 
 
 def test_predictions_alone_are_nothing_to_begin_from(monday: Decoding) -> None:
