@@ -192,6 +192,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(
 class TestKills:
     """The k-th call is the last; ``python -m tests.results.killing`` does it for every k."""
 
+    @pytest.mark.slow
     def test_ten_writers_killed_at_their_worst_leave_the_file_whole(self, tmp_path: Path) -> None:
         done = self.run(tmp_path, "--ten")
         assert done.returncode == 0, done.stdout + done.stderr
