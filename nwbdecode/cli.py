@@ -11,16 +11,27 @@ from typing import Any
 import click
 
 from nwbdecode import __version__
-from nwbdecode.cli_answers import announce, as_json_text, print_scores, records, tell
+from nwbdecode.cli_answers import (
+    announce,
+    as_json_text,
+    failed,
+    is_done,
+    print_scores,
+    records,
+    tell,
+)
 from nwbdecode.cli_options import (
     TARGET,
+    beginning,
     common,
     from_network,
+    matching,
     reading_run,
     run_settings,
     selecting,
     writing,
     writing_or_appending,
+    writing_or_skipping,
 )
 from nwbdecode.errors import NWBDecodeError
 
@@ -34,7 +45,7 @@ class _Door(click.Group):
         except (NWBDecodeError, OSError) as error:
             if ctx.meta.get("debug"):
                 raise
-            click.echo(f"error: {error}", err=True)
+            failed(error, as_json=bool(ctx.meta.get("json")))
             ctx.exit(1)
 
 
@@ -54,7 +65,8 @@ def cli() -> None:
       nwbdecode demo
 
     Every command takes --help, --json (a machine's answer on stdout) and --debug
-    (a traceback for errors). Exit codes: 0 done, 1 failed, 2 wrong usage.
+    (a traceback for errors). Exit codes: 0 done or, with --exists skip, done before;
+    1 failed; 2 wrong usage. The JSON's "status" is done, skipped or failed.
     """
 
 
@@ -97,6 +109,7 @@ def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
 )  # fmt: skip
 @selecting
 @from_network
+@beginning
 @writing_or_appending
 @run_settings
 @click.option("--no-importance", is_flag=True, help="Skip importance; it can be added later.")
@@ -106,8 +119,8 @@ def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
     exclude: tuple[str, ...], keep_invalid: bool, output: str | None, append: bool,
-    exists: Any, run: str | None, no_importance: bool, config: str | None, download: bool,
-    as_json: bool, **given: Any,
+    exists: Any, run: str | None, init: str | None, match: Any, no_importance: bool,
+    config: str | None, download: bool, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Decode targets from a signal of SOURCE, cross-validated, into a new file or SOURCE itself.
 
@@ -120,6 +133,8 @@ def fit(
     nwbdecode fit session.nwb --target trials/choice --only trials \\
       --exclude "epochs[label == 'stimulation']" -o decoded.nwb
     nwbdecode fit session.nwb --target position --append --run theta --exists replace
+    nwbdecode fit tuesday.nwb --target position --init monday_decoded.nwb -o tuesday_decoded.nwb
+    nwbdecode fit session.nwb --target position -o decoded.nwb --exists skip --json
 
     Options win over the settings file, whose sections are [signal], [features], [epochs],
     [decoder] and [evaluation].
@@ -142,35 +157,55 @@ def fit(
     if output is None and not append:
         raise click.UsageError("give --output FILE for a new file, or --append for SOURCE itself")
     with open_source(source, download=download) as opened:
-        pipeline.check_place(opened, output, append=append, exists=exists, run=run)
+        done = is_done(output, source, run, exists)
+        if exists != "skip":
+            pipeline.check_place(opened, output, append=append, exists=exists, run=run)
         taken = opened.signal(
             signal, channels=channels, time=time, **settings.signal.model_dump(),
             **settings.epochs.model_dump(), cache=settings.cache,
         )  # fmt: skip
         read = opened.targets(list(targets), keep_invalid=settings.epochs.keep_invalid)
-        for line in (*map(announced, read.values()), *notes_of(taken)):
-            click.echo(line, err=True)
-        announce(pipeline.estimate(taken, settings, n_targets=len(read)))
+        if not done:
+            for line in (*map(announced, read.values()), *notes_of(taken)):
+                click.echo(line, err=True)
+            announce(pipeline.estimate(taken, settings, n_targets=len(read)))
         result = pipeline.fit(
             opened, taken.path, read, output,
-            config=settings, channels=channels, time=time, append=append, exists=exists, run=run,
+            config=settings, channels=channels, time=time, init=init, match=match,
+            append=append, exists=exists, run=run,
         )  # fmt: skip
-    tell(result, {"output": output or source}, as_json=as_json)
+    about: dict[str, Any] = {
+        "status": "skipped" if done else "done", "output": output or source
+    }  # fmt: skip
+    if init is not None:
+        begun = result.recipe["init"]
+        about["init"] = {
+            k: begun[k] for k in ("channels", "of", "targets", "fresh_targets", "share")
+        }
+        click.echo(
+            f"began from {init}: {begun['channels']} of {begun['of']} channels, "
+            f"{begun['share']:.0%} of the weights; targets known: "
+            f"{', '.join(begun['targets']) or 'none'}",
+            err=True,
+        )
+    tell(result, about, as_json=as_json)
 
 
 @cli.command()
 @click.argument("decoded", type=click.Path(dir_okay=False))
 @click.argument("source", type=click.Path())
-@writing
+@writing_or_skipping
 @click.option(
     "--use", type=click.Choice(["auto", "final", "ensemble"]), default="auto", show_default=True,
     help="Which decoders: the ones that may be scored, the refitted one, or the folds' mean.",
 )  # fmt: skip
+@click.option("--final", "use", flag_value="final", help="The same as --use final.")
+@matching
 @selecting
 @from_network
 @common
 def predict(
-    decoded: str, source: str, output: str, exists: Any, use: Any, signal: str | None,
+    decoded: str, source: str, output: str, exists: Any, use: Any, match: Any, signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
     only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, download: bool,
     as_json: bool,
@@ -182,24 +217,33 @@ def predict(
 
     \b
     nwbdecode predict monday_decoded.nwb tuesday.nwb -o tuesday_decoded.nwb
+    nwbdecode predict monday_decoded.nwb tuesday.nwb --match position -o tuesday_decoded.nwb
+    nwbdecode predict monday_decoded.nwb monday.nwb --final -o monday_in_sample.nwb
     """
     from nwbdecode import pipeline
     from nwbdecode.load import open as open_source
 
+    done = is_done(output, source, None, exists)
     result = pipeline.predict(
-        decoded, open_source(source, download=download), output, use=use, signal=signal,
-        channels=channels, time=time, only=only, exclude=exclude, keep_invalid=keep_invalid,
-        exists=exists,
+        decoded, open_source(source, download=download), output, use=use, match=match,
+        signal=signal, channels=channels, time=time, only=only, exclude=exclude,
+        keep_invalid=keep_invalid, exists=exists,
     )  # fmt: skip
     said = result.recipe["prediction"]
-    about = {
-        k: said[k] for k in ("use", "in_sample", "unscored", "largest_difference") if k in said
-    }
+    told = ("use", "in_sample", "unscored", "largest_difference", "match", "missing_channels")
+    about = {"status": "skipped" if done else "done", "output": output}
+    about |= {k: said[k] for k in told if k in said}
+    if said.get("missing_channels"):
+        missing = ", ".join(map(str, said["missing_channels"]))
+        click.echo(
+            f"channels {missing} are missing; they are taken to be as in the middle of training",
+            err=True,
+        )
     if said["in_sample"]:
         click.echo("predicted in-sample: the decoder was trained on this, so no score", err=True)
     for name, why in said["unscored"].items():
         click.echo(f"{name} is not scored: {why}", err=True)
-    tell(result, {"output": output, **about}, as_json=as_json)
+    tell(result, about, as_json=as_json)
 
 
 @cli.command()

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from nwbdecode.decoding import Decoding
+
+
+def failed(error: BaseException, *, as_json: bool) -> None:
+    """Say why a command failed: on stderr, and where JSON was asked for on stdout too."""
+    click.echo(f"error: {error}", err=True)
+    if as_json:
+        click.echo(as_json_text({"status": "failed", "error": str(error)}))
+
+
+def is_done(output: str | None, source: str, run: str | None, exists: str) -> bool:
+    """Whether what `--exists skip` may skip is there."""
+    if exists != "skip":
+        return False
+    if output is not None:
+        return os.path.exists(output)
+    from nwbdecode.results.reading import run_names
+    from nwbdecode.results.schema import RUN
+
+    return (run or RUN) in run_names(source)
 
 
 def announce(expected: dict[str, Any]) -> None:
@@ -59,13 +79,13 @@ def print_scores(
 ) -> None:
     """Print a table of scores and what else is to be said, or both as JSON."""
     if as_json:
-        click.echo(as_json_text({**facts, "scores": rows}))
+        click.echo(as_json_text({"status": "done", **facts, "scores": rows}))
         return
     if table is not None:
         click.echo(table.to_string(index=False, float_format=lambda v: f"{v:.3f}"))
         click.echo("chance: what 95 % of circularly shifted targets do not beat", err=True)
     for name, value in facts.items():
-        if value not in ({}, False):
+        if value not in ({}, [], False, "done"):
             click.echo(f"{name}: {value}")
 
 

@@ -53,9 +53,15 @@ def common(command: Command) -> Command:
         "--debug", is_flag=True, expose_value=False, is_eager=True, callback=remember,
         help="Show a traceback for errors.",
     )  # fmt: skip
+
+    def answer(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+        ctx.meta["json"] = value
+        return value
+
     machine = click.option(
-        "--json", "as_json", is_flag=True, help="Print the answer as JSON on stdout."
-    )
+        "--json", "as_json", is_flag=True, is_eager=True, callback=answer,
+        help="Print the answer, or why there is none, as JSON on stdout.",
+    )  # fmt: skip
     return machine(debug(command))
 
 
@@ -71,7 +77,30 @@ def writing_or_appending(command: Command) -> Command:
         help="Add the result to SOURCE itself, a local file, instead of writing a new one.",
     )  # fmt: skip
     run = click.option("--run", metavar="NAME", help="Name of the run, if a file holds several.")
-    return _output(required=False)(append(_exists(run(command))))
+    return _output(required=False)(append(_exists(run(command), "skip")))
+
+
+def writing_or_skipping(command: Command) -> Command:
+    """Give a command ``--output`` and ``--exists``, which may skip what is done."""
+    return _output(required=True)(_exists(command, "skip"))
+
+
+def beginning(command: Command) -> Command:
+    """Give a command ``--init`` and ``--match``."""
+    init = click.option(
+        "--init", type=click.Path(dir_okay=False), metavar="DECODED",
+        help="Begin from the decoder that another session trained: a file that fit wrote.",
+    )  # fmt: skip
+    return init(matching(command))
+
+
+def matching(command: Command) -> Command:
+    """Give a command ``--match``."""
+    return click.option(
+        "--match", type=click.Choice(["id", "position", "order"]), default="id", show_default=True,
+        help="How the channels trained on are found in SOURCE: by id, by nearest place, or one "
+        "after the other.",
+    )(command)  # fmt: skip
 
 
 def _output(*, required: bool) -> Callable[[Command], Command]:
@@ -81,11 +110,13 @@ def _output(*, required: bool) -> Callable[[Command], Command]:
     )  # fmt: skip
 
 
-def _exists(command: Command) -> Command:
+def _exists(command: Command, *more: str) -> Command:
+    skipping = " Skip: it is done already if it was made of the same by the same settings."
     return click.option(
-        "--exists", type=click.Choice(["error", "replace", "new"]), default="error",
+        "--exists", type=click.Choice(["error", "replace", "new", *more]), default="error",
         show_default=True,
-        help="If the file (or the run) is there: fail, replace it, or take the next free name.",
+        help="If the file (or the run) is there: fail, replace it, or take the next free name."
+        + (skipping if more else ""),
     )(command)  # fmt: skip
 
 

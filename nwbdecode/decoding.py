@@ -18,12 +18,30 @@ if TYPE_CHECKING:
 
 KINDS = ("linear", "circular", "categorical")
 
+#: Facts by which a session is known.
+IDENTITY = ("object_id", "identifier", "session_start_time")
+
 #: Metrics by kind of target, the headline first, and whether a larger value is better.
 METRICS: dict[str, dict[str, bool]] = {
     "linear": {"r": True, "r2": True, "error": False},
     "circular": {"error": False, "r": True},
     "categorical": {"balanced_accuracy": True, "accuracy": True},
 }
+
+
+def same_session(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two sessions are one; a copy that a program exported has a new object_id.
+
+    Examples
+    --------
+    >>> same_session({"object_id": "a"}, {"object_id": "b"}), same_session({}, {})
+    (False, False)
+    """
+    same = [
+        one.get(name) and one.get(name) == other.get(name) for name in ("object_id", "identifier")
+    ]
+    started = one.get("session_start_time") == other.get("session_start_time")
+    return bool(same[0] or (same[1] and started))
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from nwbdecode.decoding import Decoding
+from nwbdecode.decoding import Decoding, StoredDecoder
 from nwbdecode.errors import NWBDecodeError, suggest
 
 if TYPE_CHECKING:
     import xarray as xr
     from pynwb import NWBFile
 
+    from nwbdecode.beginning import Init
     from nwbdecode.config import FitConfig
     from nwbdecode.load.signal import Signal
     from nwbdecode.load.source import Source
     from nwbdecode.load.targets import Asked
+    from nwbdecode.matching import Match
     from nwbdecode.results.runs import Exists
 
     AnySource: TypeAlias = str | Path | NWBFile | Source
@@ -45,8 +47,10 @@ def fit(
     time: Span | None = None,
     only: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
+    init: Init | None = None,
+    match: Match = "id",
     append: bool = False,
-    exists: Exists = "error",
+    exists: Exists | Literal["skip"] = "error",
     run: str | None = None,
     progress: bool = True,
 ) -> Decoding:
@@ -65,11 +69,18 @@ def fit(
     config : FitConfig, mapping, or path of a TOML or JSON file, optional
     channels, time, only, exclude
         As for `Source.signal`; `only` and `exclude` win over the settings' section ``epochs``.
+    init : path, Decoding or StoredDecoder, optional
+        A result of another session whose refitted decoder training begins from:
+        its weights are taken over where bands and settings are the same, channels
+        and targets are found again. ``recipe["init"]`` says which were.
+    match : {"id", "position", "order"}, default "id"
+        How the channels of `init` are found, as for `predict`.
     append : bool, default False
         Add the result to the recording's own file instead; see `append`.
-    exists : {"error", "replace", "new"}, default "error"
+    exists : {"error", "replace", "new", "skip"}, default "error"
         If `output` is there, or the run in the recording's file: refuse, replace
-        it, or take the next free name.
+        it, or take the next free name. With "skip" it is read and given back if it
+        was made of the same recording by the same settings; else it is an error.
     run : str, optional
         Name of the run, where a file shall hold several.
     progress : bool, default True
@@ -81,8 +92,9 @@ def fit(
     Raises
     ------
     NWBDecodeError
-        If a path, setting or target is wrong, `output` exists, or the
-        recording is too short; before any long work wherever that can be known.
+        If a path, setting or target is wrong, `output` exists, `init` was
+        trained on this session, or the recording is too short; before any long
+        work wherever that can be known.
 
     Examples
     --------
@@ -90,15 +102,17 @@ def fit(
     >>> nd.fit("session.nwb", targets="behavior/Position/led1:speed")  # doctest: +SKIP
     """
     from nwbdecode import results
+    from nwbdecode.asked import fit_request
+    from nwbdecode.beginning import begin_from
     from nwbdecode.config import FitConfig
     from nwbdecode.evaluate import importance as measure
     from nwbdecode.features import align
     from nwbdecode.load import open as open_source
 
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
-    _check_output(output, exists)
+    if exists != "skip":
+        _check_output(output, exists)
     opened = open_source(source)
-    check_place(opened, output, append=append, exists=exists, run=run)
     taken = opened.signal(
         signal,
         channels=channels,
@@ -108,17 +122,27 @@ def fit(
         cache=settings.cache,
     )
     if not targets:
-        there = [entry["path"] for entry in opened.catalog()["targets"]]
-        raise NWBDecodeError(f"no target was given; name at least one. {suggest('', there)}")
+        paths = [entry["path"] for entry in opened.catalog()["targets"]]
+        raise NWBDecodeError(f"no target was given; name at least one. {suggest('', paths)}")
     read = _read_targets(opened, targets, keep_invalid=settings.epochs.keep_invalid)
+    begun, about = (None, None) if init is None else begin_from(init, taken, match)
+    request = fit_request(taken, read, settings, about)
+    if exists == "skip":
+        there = _there(opened, output, request, append=append, run=run)
+        if there is not None:
+            return there
+        exists = "error"
+    check_place(opened, output, append=append, exists=exists, run=run)
     power = _features(taken, settings, progress=progress)
-    decoding = _cross_validated(settings, power, align(read, power), progress=progress)
+    decoding = _cross_validated(settings, power, align(read, power), begun, progress=progress)
     span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
     told = settings.model_dump(mode="json", exclude={"cache"})
     made = {"path": taken.path, "time": span}
     if "imaging" in taken.source["signal"]:
         made["imaging"] = taken.source["signal"]["imaging"]
-    recipe = {**decoding.recipe, "signal": made, "config": told}
+    recipe = {**decoding.recipe, "signal": made, "config": told, "request": request}
+    if about is not None:
+        recipe["init"] = {**about, **next(iter(decoding.decoders.values())).config["transfer"]}
     decoding = decoding.replace(recipe=recipe)
     evaluation = settings.evaluation
     if evaluation.importance:
@@ -143,13 +167,14 @@ def predict(
     output: str | os.PathLike[str] | None = None,
     *,
     use: Literal["auto", "final", "ensemble"] = "auto",
+    match: Match = "id",
     signal: str | None = None,
     channels: Any = None,
     time: Span | None = None,
     only: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
     keep_invalid: bool = False,
-    exists: Exists = "error",
+    exists: Exists | Literal["skip"] = "error",
     progress: bool = True,
 ) -> Decoding:
     """Decode a recording with the decoders of an earlier result.
@@ -170,14 +195,20 @@ def predict(
         Ask for the refitted decoder, or the mean of the fold decoders. On the
         recording trained on, their predictions are marked ``in_sample`` and
         carry no score.
+    match : {"id", "position", "order"}, default "id"
+        How the channels of training are found in another recording: by id, by
+        nearest place (at most half the least distance between two of them), or
+        one after the other. Up to a quarter may be missing and are then taken to
+        be as in the middle of training.
     signal : str, optional
         Path of the signal in `source`, if it differs from the one trained on.
     channels, time, only, exclude, keep_invalid
         As for `Source.signal`; by default the channels trained on and, for
         another recording, all of it but its invalid times. What training kept or
         excluded is not looked for in another recording: name it again.
-    exists : {"error", "replace", "new"}, default "error"
-        If `output` is there: refuse, replace it, or take the next free name.
+    exists : {"error", "replace", "new", "skip"}, default "error"
+        If `output` is there: refuse, replace it, or take the next free name; "skip"
+        as for `fit`.
     progress : bool, default True
 
     Returns
@@ -185,13 +216,15 @@ def predict(
     Decoding
         With predictions, truth and scores where `source` holds the targets,
         and without decoders. ``recipe["prediction"]`` says what predicted
-        (``use``), ``in_sample``, what it was ``trained_on``, and why a target
-        is ``unscored``.
+        (``use``), ``in_sample``, what it was ``trained_on``, why a target
+        is ``unscored``, and how channels were found: ``match``, ``channels``
+        where their ids differ, and ``missing_channels``.
 
     Raises
     ------
     NWBDecodeError
-        If the result holds no decoders, or the features cannot be made from `source`.
+        If the result holds no decoders, or `source` has another modality, other
+        units, too few of the channels, or too low a rate for the features.
 
     Examples
     --------
@@ -199,17 +232,29 @@ def predict(
     >>> nd.predict("monday_decoded.nwb", "tuesday.nwb", "tuesday_decoded.nwb")  # doctest: +SKIP
     """
     from nwbdecode import prediction
+    from nwbdecode.asked import predict_request
     from nwbdecode.load import open as open_source
+    from nwbdecode.matching import check_match
     from nwbdecode.results import write
 
     if use not in ("auto", "final", "ensemble"):
         raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
-    _check_output(output, exists)
+    check_match(match)
+    if exists != "skip":
+        _check_output(output, exists)
     result = _with_decoders(decoded)
     kept, left_out = ([v] if isinstance(v, str) else list(v or []) for v in (only, exclude))
-    chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid)
+    chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid, match)
     opened = open_source(source)
+    request = predict_request(result, opened.facts, {"use": use, **vars(chosen)})
+    if exists == "skip":
+        there = _there(opened, output, request, append=False, run=None)
+        if there is not None:
+            return there
+        exists = "error"
     made = prediction.decode(result, opened, chosen, use=use, progress=progress)
+    about = {**made.recipe["prediction"], "request": request}
+    made = made.replace(recipe={**made.recipe, "prediction": about})
     if output is not None:
         write(made, output, exists=exists, source=opened)
     return made
@@ -391,13 +436,19 @@ def _cache(settings: FitConfig) -> Path:
 
 
 def _cross_validated(
-    settings: FitConfig, power: xr.DataArray, targets: xr.Dataset, *, progress: bool
+    settings: FitConfig,
+    power: xr.DataArray,
+    targets: xr.Dataset,
+    init: StoredDecoder | None,
+    *,
+    progress: bool,
 ) -> Decoding:
     from nwbdecode.decoder import CNNDecoder
     from nwbdecode.evaluate import PurgedKFold, cross_validate
 
     evaluation = settings.evaluation
-    decoder = CNNDecoder(**settings.decoder.model_dump(), random_state=settings.seed)
+    network = settings.decoder.model_dump()
+    decoder = CNNDecoder(**network, random_state=settings.seed, init=init)
     return cross_validate(
         decoder,
         power,
@@ -458,6 +509,25 @@ def check_place(
     _check_output(output, exists, opened.facts)
     if append:
         check_appendable(_own_file(opened), run=run, exists=exists)
+
+
+def _there(
+    opened: Source,
+    output: str | os.PathLike[str] | None,
+    request: Mapping[str, Any],
+    *,
+    append: bool,
+    run: str | None,
+) -> Decoding | None:
+    """Give the result asked for, where it is there already."""
+    from nwbdecode.asked import standing
+
+    if append:
+        return standing(_own_file(opened), request, run=run)
+    if output is None:
+        return None
+    path = opened.facts.get("path")
+    return standing(output, request, run=run, recording=path or "")
 
 
 def _own_file(opened: Source) -> str:

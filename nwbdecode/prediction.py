@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nwbdecode.decoding import Decoding
+from nwbdecode.decoding import Decoding, same_session
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.matching import Match, Matched, match_channels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,6 +29,7 @@ class Choice:
     only: Sequence[str] = ()
     exclude: Sequence[str] = ()
     keep_invalid: bool = False
+    match: Match = "id"
 
     @property
     def epochs(self) -> dict[str, Any]:
@@ -62,18 +64,51 @@ def decode(
     -------
     Decoding
     """
-    seen = _is_same_session(result.source, source.facts)
+    _check_recipe(result)
+    seen = same_session(result.source, source.facts)
     if seen and _meets_training(result, source, choice):
         if use == "auto":
             return _out_of_fold(result, source, choice, progress=progress)
         power = trained_features(result, source, progress=progress)
-        return _by(result, power, result.truth, use, in_sample=True, unscored={})
-    power = _new_features(result, source, choice, progress=progress)
+        return _by(result, power, result.truth, use, in_sample=True, unscored={}, about={})
+    learned = _was_begun_from(result, source.facts)
+    if learned and use == "auto":
+        raise NWBDecodeError(
+            f"the decoders began from one that was trained on this session "
+            f"({source.facts['identifier']!r}): none has not seen it. use='final' predicts it, "
+            "in-sample and without a score"
+        )
+    power, about = _new_features(result, source, choice, progress=progress)
     truth, unscored = _truth(result, source, power)
     if not result.source.get("object_id"):
         reason = "the result does not say which session its decoders were trained on"
         unscored = dict.fromkeys(result.targets, reason)
-    return _by(result, power, truth, use, in_sample=False, unscored=unscored)
+    return _by(result, power, truth, use, in_sample=learned, unscored=unscored, about=about)
+
+
+def _check_recipe(result: Decoding) -> None:
+    """Refuse a recipe that is not that of the decoders: what it asks for would be computed."""
+    recipe, told = result.recipe.get("features"), result.source.get("signal", {})
+    if not isinstance(recipe, Mapping) or not isinstance(told, Mapping):
+        raise NWBDecodeError(
+            "the result does not say how its features were made and of which signal; give the "
+            "file that `fit` wrote"
+        )
+    bands = recipe.get("frequencies")
+    rows = len(bands) + bool(recipe.get("remainder")) if isinstance(bands, list) else 0
+    for name, decoder in result.decoders.items():
+        expected = len(decoder.config.get("frequencies") or ())
+        if rows != expected:
+            raise NWBDecodeError(
+                f"the result's recipe makes {rows} bands, decoder {name!r} reads {expected}: the "
+                "file was changed by another program; get it anew or fit again"
+            )
+    for name in ("w0", "truncate"):
+        value = recipe.get(name, 1.0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100:
+            raise NWBDecodeError(
+                f"the result's recipe has {name}={value!r}; expected a number up to 100"
+            )
 
 
 def trained_source(result: Decoding, source: Any = None) -> Source:
@@ -99,7 +134,7 @@ def trained_source(result: Decoding, source: Any = None) -> Source:
                 f"the decoded recording is not {told}; name it with `source` (--source)"
             )
     opened = open_source(source)
-    if not _is_same_session(result.source, opened.facts):
+    if not same_session(result.source, opened.facts):
         raise NWBDecodeError(
             f"the result was made from session {result.source.get('identifier')!r}, the source "
             f"given is session {opened.facts['identifier']!r}; give the recording that was decoded"
@@ -146,17 +181,10 @@ def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float
     )
 
 
-def _is_same_session(trained: Any, given: Any) -> bool:
-    """Whether two sessions are one; a copy that a program exported has a new object_id."""
-    same = [
-        trained.get(name) and trained.get(name) == given.get(name)
-        for name in ("object_id", "identifier")
-    ]
-    return bool(same[0] or (same[1] and _clock(trained) == _clock(given)))
-
-
-def _clock(facts: Any) -> Any:
-    return facts.get("session_start_time")
+def _was_begun_from(result: Decoding, facts: Mapping[str, Any]) -> bool:
+    """Whether a session taught the decoders that these began from."""
+    begun = result.recipe.get("init") or {}
+    return any(same_session(told, facts) for told in begun.get("sessions", []))
 
 
 def _meets_training(result: Decoding, source: Source, choice: Choice) -> bool:
@@ -226,26 +254,68 @@ def _difference(one: xr.Dataset, other: xr.Dataset) -> float:
 
 def _new_features(
     result: Decoding, source: Source, choice: Choice, *, progress: bool
-) -> xr.DataArray:
+) -> tuple[xr.DataArray, dict[str, Any]]:
+    """Compute the features of another recording, and say how its channels were matched."""
     from nwbdecode.features import from_recipe
 
+    recipe, place = dict(result.recipe["features"]), result.source.get("signal", {})
     trained = result.channels["channel"].to_numpy().tolist()
-    place = result.source.get("signal", {})
-    path = choice.signal or place.get("path")
     how = {"time": choice.time, **choice.epochs, **_signal_options(result)}
+    path = choice.signal or place.get("path")
     signal = source.signal(path, channels=choice.channels, **how)
+    _check_alike(place, signal, recipe)
     # Of bipolar pairs, those that were read are the electrodes.
-    read, ids = place.get("channels", trained), set(signal.channels.index)
-    if choice.channels is None and signal.n_channels != len(read) and ids >= set(read):
-        signal = source.signal(path, channels=read, **how)
-    power = from_recipe(signal, dict(result.recipe["features"]), progress=progress)
-    if power.sizes["channel"] != len(trained):
+    read = place.get("channels", trained)
+    matched = match_channels(
+        read, result.channels, signal.channels, match=choice.match, path=signal.path
+    )
+    if matched.missing and len(read) != len(trained):
         raise NWBDecodeError(
-            f"the decoders read {len(trained)} channels in a fixed order, {signal.path!r} gives "
-            f"{power.sizes['channel']} (without those marked bad); choose {len(trained)} with "
-            "`channels`"
+            f"{signal.path!r} lacks channel {matched.missing[0]}, and the decoders read "
+            "differences of neighbors, which are others without it; choose others with `channels`"
         )
-    return power
+    if matched.read != signal.channels.index.tolist():
+        signal = source.signal(path, channels=matched.read, **how)
+    power = from_recipe(signal, recipe, progress=progress)
+    told = {"match": choice.match, "missing_channels": matched.missing}
+    if matched.read != matched.trained:
+        told["channels"] = matched.found
+    return _in_order(power, matched) if matched.missing else power, told
+
+
+def _check_alike(place: Mapping[str, Any], signal: Signal, recipe: Mapping[str, Any]) -> None:
+    """Refuse a signal of another kind or in other units than training's."""
+    for name, found in (("modality", signal.modality), ("units", signal.units)):
+        expected = place.get(name)
+        if expected and found != expected:
+            raise NWBDecodeError(
+                f"the decoders were trained on a signal of {name} {expected!r}, {signal.path!r} is "
+                f"of {found!r}; choose another with `signal`, or fit on this recording"
+            )
+    here, there = signal.source.get("signal", {}).get("space"), place.get("space")
+    if here and there and here != there:
+        raise NWBDecodeError(
+            f"electrodes of {signal.path!r} are placed in {here!r}, those of training in {there!r}"
+        )
+    highest = max(recipe.get("frequencies") or [0.0])
+    if highest > signal.rate / 2:
+        raise NWBDecodeError(
+            f"the decoders read bands up to {highest:g} Hz, {signal.path!r} has {signal.rate:g} "
+            f"samples per second, which hold none above {signal.rate / 2:g} Hz; fit anew with "
+            "lower bands (--highest-frequency)"
+        )
+
+
+def _in_order(power: xr.DataArray, matched: Matched) -> xr.DataArray:
+    """Put channels where the decoders expect them, and mark those that are not there."""
+    at, places = 0, []
+    for label in matched.found:
+        # Something must stand where nothing is known; no decoder looks at it.
+        places.append(0 if label is None else at)
+        at += label is not None
+    absent = np.array([label is None for label in matched.found])
+    ordered = power.isel(channel=places)
+    return ordered.assign_coords(channel=matched.trained, absent=("channel", absent))
 
 
 def _truth(
@@ -304,6 +374,7 @@ def _by(
     *,
     in_sample: bool,
     unscored: dict[str, str],
+    about: dict[str, Any],
 ) -> Decoding:
     """Predict with the refitted decoder or the ensemble, and score what may be scored."""
     import xarray as xr
@@ -330,6 +401,7 @@ def _by(
         "use": used,
         "in_sample": in_sample,
         "unscored": unscored,
+        **about,
         "decoders": {name: result.decoders[name].sha256 for name in names},
         "trained_on": dict(result.source),
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nwbdecode.decoder.cnn import CNNDecoder
 from nwbdecode.decoder.ridge import RidgeDecoder
+from nwbdecode.decoder.sound import check_parts, checked_settings, soundness
 from nwbdecode.errors import NWBDecodeError, suggest
 
 if TYPE_CHECKING:
@@ -28,24 +29,23 @@ def from_stored(stored: StoredDecoder, *, device: str = "auto") -> Decoder:
     Raises
     ------
     NWBDecodeError
-        If the decoder's name is unknown or its weights do not fit its settings.
+        If the decoder's name is unknown, a setting is beyond reason, a weight is no
+        number, or the weights do not fit the settings; nothing of the sizes that the
+        settings ask for is allocated before.
     """
     from safetensors.numpy import load
 
     name = str(stored.config.get("decoder"))
     if name not in _KNOWN:
-        raise NWBDecodeError(f"unknown decoder {name!r}. {suggest(name, _KNOWN)}")
+        raise NWBDecodeError(f"unknown decoder {name[:60]!r}. {suggest(name[:60], _KNOWN)}")
     decoder = _KNOWN[name]()
     known = decoder.get_params()
-    settings = dict(stored.config["settings"])
-    unknown = sorted(set(settings) - set(known))
-    if unknown:
-        raise NWBDecodeError(
-            f"{name} has no setting {unknown[0]!r}. {suggest(unknown[0], known)} "
-            "A newer nwbdecode may have written it"
-        )
-    if "device" in known:
-        settings["device"] = device
-    decoder.set_params(**settings)
-    decoder._restore(stored.config, load(stored.weights))
+    with soundness(name):
+        settings = checked_settings(name, stored.config["settings"], known)
+        if "device" in known:
+            settings["device"] = device
+        decoder.set_params(**settings)
+        arrays = load(stored.weights)
+        check_parts(name, stored.config, arrays)
+        decoder._restore(stored.config, arrays)
     return decoder

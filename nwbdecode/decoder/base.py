@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from nwbdecode.decoder.coding import Coding
 from nwbdecode.decoder.scaling import Scaling
+from nwbdecode.decoder.sound import PASSING
 from nwbdecode.decoder.windows import (
     Window,
     as_mask,
@@ -19,6 +20,7 @@ from nwbdecode.decoder.windows import (
     purge_seconds,
     segments_of,
 )
+from nwbdecode.decoding import IDENTITY
 from nwbdecode.errors import NWBDecodeError
 
 if TYPE_CHECKING:
@@ -70,7 +72,9 @@ class Decoder(BaseEstimator):
         power : DataArray (time, frequency, channel)
             With the bands and the channels of the fit. The same channels in
             another order are put in order; other ones must be as many and
-            stand for those of the fit one by one.
+            stand for those of the fit one by one. A coordinate ``absent (channel)``
+            marks those whose values are not known: they are taken to be as in
+            the middle of training.
         at : int or bool array, optional
             Bins to decode; all by default. Their windows may reach beyond them.
 
@@ -96,6 +100,7 @@ class Decoder(BaseEstimator):
     _logits = True
     codings_: list[Coding]
     scaling_: Scaling
+    sessions_: list[dict[str, Any]]
 
     def _outputs(self, power: xr.DataArray, wanted: np.ndarray) -> list[np.ndarray]:
         raise NotImplementedError
@@ -109,13 +114,20 @@ class Decoder(BaseEstimator):
         arrays = {k: np.ascontiguousarray(v) for k, v in self._arrays().items()}
         config = {
             "decoder": type(self).__name__,
-            "settings": {k: v for k, v in self.get_params().items() if k != "progress"},
+            "settings": self.settings(),
             "frequencies": self.frequencies_,
             "channels": self.channels_,
             "scaling": self.scaling_.kind,
             "targets": [coding.as_json() for coding in self.codings_],
+            "sessions": self.sessions_,
         }
+        if getattr(self, "transfer_", None):
+            config["transfer"] = self.transfer_
         return StoredDecoder(config, save(arrays | self.scaling_.arrays()))
+
+    def settings(self) -> dict[str, Any]:
+        """Give the settings that make the decoder what it is, as JSON values."""
+        return {k: v for k, v in self.get_params().items() if k not in PASSING}
 
     def _arrays(self) -> dict[str, np.ndarray]:
         raise NotImplementedError
@@ -125,6 +137,8 @@ class Decoder(BaseEstimator):
         self.channels_ = list(config["channels"])
         self.codings_ = [Coding.from_json(stored) for stored in config["targets"]]
         self.scaling_ = Scaling.from_arrays(config["scaling"], arrays)
+        # Those of a decoder stored before they were are not known.
+        self.sessions_ = [dict(told) for told in config.get("sessions", [])]
 
     def _check_fitted(self, power: xr.DataArray) -> None:
         if not hasattr(self, "codings_"):
@@ -179,6 +193,7 @@ class Decoder(BaseEstimator):
         split = inner_blocks(allowed, usable, *edges, gap, self.validation, trial)
         self.frequencies_ = [float(f) for f in power["frequency"].to_numpy()]
         self.channels_ = power["channel"].to_numpy().tolist()
+        self.sessions_ = _sessions(power)
         if split is None:
             return _Bins(allowed, allowed, np.zeros_like(allowed), segment)
         return _Bins(allowed, split[0], split[1], segment)
@@ -197,6 +212,12 @@ class _Bins:
 
     def __init__(self, train: np.ndarray, kept: np.ndarray, held: np.ndarray, segment: np.ndarray):
         self.train, self.kept, self.held, self.segment = train, kept, held, segment
+
+
+def _sessions(power: xr.DataArray) -> list[dict[str, Any]]:
+    """Name the session that is trained on, so that it is known whenever the decoder is used."""
+    told = power.attrs.get("source", {})
+    return [{k: told[k] for k in IDENTITY if told.get(k)}] if told else []
 
 
 def _edges(power: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:

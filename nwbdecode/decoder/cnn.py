@@ -21,6 +21,8 @@ from nwbdecode.errors import NWBDecodeError, suggest
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nwbdecode.decoding import StoredDecoder
+
 ARCHITECTURES = ("compact", "frey2021")
 #: Outputs decoded from one training window of the compact network.
 _STRETCH = 64
@@ -69,6 +71,9 @@ class CNNDecoder(Decoder):
     device : str, default "auto"
         "auto" takes a GPU if there is one.
     random_state : int, default 0
+    init : StoredDecoder, optional
+        A decoder of another session to begin from: what fits of its weights is
+        taken over, channels by id and heads by name, kind and shape of target.
     progress : bool, default False
 
     Attributes
@@ -80,6 +85,8 @@ class CNNDecoder(Decoder):
         How features were scaled.
     history_ : History
         Loss by epoch; one is the loss of a constant.
+    transfer_ : dict or None
+        What was taken over from `init`.
     ridge_ : RidgeDecoder
         What the linear path was set to; not kept in a stored decoder.
     frequencies_, channels_ : list
@@ -120,6 +127,7 @@ class CNNDecoder(Decoder):
         validation: float = 0.15,
         device: str = "auto",
         random_state: int = 0,
+        init: StoredDecoder | None = None,
         progress: bool = False,
     ):
         self.architecture = architecture
@@ -134,6 +142,7 @@ class CNNDecoder(Decoder):
         self.validation = validation
         self.device = device
         self.random_state = random_state
+        self.init = init
         self.progress = progress
 
     @property
@@ -173,11 +182,35 @@ class CNNDecoder(Decoder):
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.random_state)
             self.network_ = self._build(*power.shape[1:]).to(device)
+            self.transfer_ = self._begin_from(power)
             self.history_ = self._train(features, truth, starts, schedule, held)
         if isinstance(self.network_, Compact) and self.network_.linear is not None:
             self.ridge_ = self._ridge().fit(power, targets, train)
             self._set_linear(self.network_.linear, self.ridge_, features, truth, held)
         return self
+
+    def _begin_from(self, power: xr.DataArray) -> dict[str, Any] | None:
+        """Take over what fits of the decoder to begin from, and say what that was."""
+        from nwbdecode.decoder import from_stored
+        from nwbdecode.decoder.transfer import refuse_same_session, take_over
+
+        if self.init is None:
+            return None
+        source = power.attrs.get("source", {})
+        if source and "sessions" not in self.init.config:
+            raise NWBDecodeError(
+                "the decoder to begin from does not say which session it was trained on, so it "
+                "might have seen this one; fit it again"
+            )
+        refuse_same_session(self.init.config.get("sessions", []), source)
+        old = from_stored(self.init, device="cpu")
+        if not isinstance(old, CNNDecoder):
+            raise NWBDecodeError(
+                f"a network cannot begin from a {type(old).__name__}; give a stored CNNDecoder"
+            )
+        # What the earlier sessions taught lives on: none of them may ever test this decoder.
+        self.sessions_ = [*self.sessions_, *old.sessions_]
+        return take_over(self.network_, self, old)
 
     def _ridge(self) -> RidgeDecoder:
         """Give the linear decoder behind the linear path, of the same window and bins."""
@@ -357,7 +390,10 @@ class CNNDecoder(Decoder):
 
     def _restore(self, config: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
         super()._restore(config, arrays)
-        net = self._build(len(self.frequencies_), len(self.channels_))
+        self._check_settings()
+        sizes = len(self.frequencies_), len(self.channels_)
+        with torch.device("meta"):  # shapes without memory: the settings may lie
+            net = self._build(*sizes)
         state = {
             name.removeprefix("network."): torch.from_numpy(value.copy())
             for name, value in arrays.items()
@@ -368,6 +404,7 @@ class CNNDecoder(Decoder):
         if expected != found:
             wrong = sorted(set(expected.items()) ^ set(found.items()))[:3]
             raise NWBDecodeError(f"stored weights do not fit the stored settings, first at {wrong}")
+        net = self._build(*sizes)
         net.load_state_dict(state)
         self.network_ = net.to(self._device()).eval()
 

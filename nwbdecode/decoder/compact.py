@@ -90,6 +90,18 @@ class Compact(nn.Module):
             else None
         )
 
+    def named_axes(self) -> dict[str, tuple[str | int, ...]]:
+        """Axes of the trained weights whose parts belong to channels or targets, to take them over.
+
+        Embeddings belong to channels, streams to targets; all else is shared.
+        """
+        streams = ("channels.project.", "blocks.")
+        axes: dict[str, tuple[str | int, ...]] = {"channels.embedding": ("channel", _EMBEDDING)}
+        for name, weight in self.named_parameters():
+            if name.startswith(streams):
+                axes[name] = ("target", weight.shape[0] // len(self.heads), *weight.shape[1:])
+        return axes
+
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Map (batch, time, frequency, channel) to (batch, time - window + 1, width) each."""
         seen = x.flatten(2)

@@ -12,6 +12,7 @@ from nwbdecode.decoder.base import Decoder
 from nwbdecode.decoder.coding import Coding
 from nwbdecode.decoder.scaling import Scaling, scaled
 from nwbdecode.decoder.windows import DecodeAt, decodable, lag_edges
+from nwbdecode.errors import NWBDecodeError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -165,6 +166,13 @@ class RidgeDecoder(Decoder):
 
     def _restore(self, config: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
         super()._restore(config, arrays)
+        features = min(self.lags, self.window) * len(self.frequencies_) * len(self.channels_)
+        expected = features + 1, sum(coding.width for coding in self.codings_)
+        if arrays["ridge.weights"].shape != expected:
+            raise NWBDecodeError(
+                f"stored weights do not fit the stored settings: found shape "
+                f"{arrays['ridge.weights'].shape}, expected {expected}"
+            )
         self.weights_ = arrays["ridge.weights"]
 
 

@@ -100,9 +100,15 @@ class Scaling:
 
 
 def scaled(power: xr.DataArray, scaling: Scaling, *, block: int = 4096) -> np.ndarray:
-    """Read and scale all features into one array, block by block."""
+    """Read and scale all features into one array, block by block.
+
+    Channels that the coordinate ``absent`` marks are zero: the middle of training.
+    """
     out = np.empty(power.shape, dtype=np.float32)
+    absent = power.coords["absent"].to_numpy() if "absent" in power.coords else None
     for start in range(0, len(out), block):
         rows = slice(start, start + block)
         out[rows] = scaling.apply(power[rows].to_numpy())
+        if absent is not None:
+            out[rows, :, absent] = 0.0
     return out

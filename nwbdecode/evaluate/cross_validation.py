@@ -284,7 +284,6 @@ def _recipe(
 
     from nwbdecode import __version__
 
-    settings = {k: v for k, v in decoder.get_params().items() if k != "progress"}
     recipe = {
         "nwbdecode": __version__,
         "features": power.attrs.get("recipe", {}),
@@ -292,7 +291,7 @@ def _recipe(
             str(n): {"spec": t.attrs.get("spec", ""), "kind": t.attrs["kind"]}
             for n, t in targets.data_vars.items()
         },
-        "decoder": {"decoder": type(decoder).__name__, "settings": settings},
+        "decoder": {"decoder": type(decoder).__name__, "settings": decoder.settings()},
         "cv": {"n_splits": cv.n_splits, "gap": cv.gap},
         "window": [decoder.window_.before, decoder.window_.after],
         "support": list(power.attrs.get("support", (0.0, 0.0))),

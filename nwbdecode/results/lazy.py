@@ -59,10 +59,17 @@ class StoredDecoders(Mapping[str, StoredDecoder]):
     ----------
     place : Place
     paths : mapping of label to path
+    sessions : list of dict, optional
+        Sessions they have seen, where their settings do not tell.
     """
 
-    def __init__(self, place: Place, paths: Mapping[str, str]) -> None:
-        self._place, self._paths = place, dict(paths)
+    def __init__(
+        self,
+        place: Place,
+        paths: Mapping[str, str],
+        sessions: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self._place, self._paths, self._sessions = place, dict(paths), sessions
         self._read: dict[str, StoredDecoder] = {}
 
     def __getitem__(self, label: str) -> StoredDecoder:
@@ -72,7 +79,10 @@ class StoredDecoders(Mapping[str, StoredDecoder]):
                 config = from_text(held.text(f"{path}/config"))
                 weights = _bytes(held, f"{path}/weights")
                 told = held.attribute(path, "sha256")
-            self._read[label] = _checked(label, config, weights, told)
+            stored = _checked(label, config, weights, told)
+            if self._sessions is not None:
+                stored = StoredDecoder({"sessions": self._sessions, **stored.config}, weights)
+            self._read[label] = stored
         return self._read[label]
 
     def __iter__(self) -> Iterator[str]:

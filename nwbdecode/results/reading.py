@@ -74,16 +74,33 @@ def read(
     return decoding if wait else decoding.load()
 
 
-def _chosen(held: Checked, run: str | None) -> str:
-    """Path of the module that holds the run asked for."""
-    modules = held.names("processing")
-    there = {
+def run_names(file: str | os.PathLike[str] | BinaryIO) -> list[str]:
+    """Names of the runs that a file holds, for `read`; none where it holds no decoding.
+
+    Raises
+    ------
+    NWBDecodeError
+        When there is no such file, or it is not NWB.
+    """
+    place = place_of(file)
+    with place.opened() as held, damage_told(place.label):
+        return list(_there(held))
+
+
+def _there(held: Checked) -> dict[str, str]:
+    """Runs of a file, the unnamed one first, and the paths of their modules."""
+    return {
         RUN if name == MODULE else name.removeprefix(f"{MODULE}_"): f"processing/{name}"
-        for name in modules
+        for name in held.names("processing")
         if name == MODULE or (name.startswith(f"{MODULE}_") and _runs_in(held, name))
     }
+
+
+def _chosen(held: Checked, run: str | None) -> str:
+    """Path of the module that holds the run asked for."""
+    there = _there(held)
     if not there:
-        listed = ", ".join(map(repr, modules)) or "none"
+        listed = ", ".join(map(repr, held.names("processing"))) or "none"
         raise NWBDecodeError(
             f"{held.label!r} holds no decoding: it has no processing module {MODULE!r}. "
             f"Its processing modules: {listed}. Give a file written by nwbdecode"
@@ -202,7 +219,7 @@ class _Run:
         paths = {label: f"{self.path}/{name}" for label, name in self.layout["decoders"].items()}
         for path in paths.values():
             self.n_bytes += self.held.numbers(f"{path}/weights").nbytes
-        return StoredDecoders(self.place, paths)
+        return StoredDecoders(self.place, paths, self.parts.get("sessions"))
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

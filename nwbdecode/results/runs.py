@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.results.schema import MODULE, RUN
-
-if TYPE_CHECKING:
-    pass
 
 #: What happens to a file or a run of that name that is there already.
 Exists: TypeAlias = Literal["error", "replace", "new"]

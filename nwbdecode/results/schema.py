@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
+from nwbdecode.decoding import IDENTITY
 from nwbdecode.errors import NWBDecodeError
 
 #: Processing module of the run that was given no name; others live in ``decoding_NAME``.
@@ -14,10 +15,8 @@ RUN = "run"
 #: Of the layout. A reader takes any minor version of its own major version.
 SCHEMA_VERSION = "1.1"
 
-Step = Callable[[dict[str, Any]], dict[str, Any]]
-
-#: What brings the parts of a run from one major version to the next, by the earlier one.
-_STEPS: dict[int, Step] = {}
+Version: TypeAlias = tuple[int, int]
+Step: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def check_version(version: str, label: str, software: str) -> None:
@@ -55,13 +54,27 @@ def migrated(parts: dict[str, Any], version: str) -> dict[str, Any]:
     Parameters
     ----------
     parts : dict
-        ``layout``, ``recipe`` and ``source``, as stored.
+        ``layout``, ``recipe`` and ``source``, as stored; and ``sessions``, of its
+        decoders where their own settings do not tell.
     version : str
         Of the layout, checked by `check_version`.
     """
-    for major in range(_major(version), _major(SCHEMA_VERSION)):
-        parts = _STEPS[major](parts)
+    major, minor = map(int, version.split("."))
+    for since, step in _STEPS.items():
+        if (major, minor) < since:
+            parts = step(parts)
     return parts
+
+
+def _with_sessions(parts: dict[str, Any]) -> dict[str, Any]:
+    """Before 1.1 no decoder told which session it had seen: it was the run's own."""
+    source = parts["source"]
+    told = {name: source[name] for name in IDENTITY if source.get(name)}
+    return {**parts, "sessions": [told] if told else None}
+
+
+#: By the version that brought it, what older files need; in the order of versions.
+_STEPS: dict[Version, Step] = {(1, 1): _with_sessions}
 
 
 def _major(version: str) -> int:
