@@ -23,6 +23,7 @@ from nwbdecode.load.remote.cache import CacheSettings
 from nwbdecode.load.remote.chunks import Spans, byte_ranges, pieces, stored_bytes
 from nwbdecode.load.remote.dandi import Asset
 from nwbdecode.load.remote.http import Connection, Door, Stated, Web, ignores_ranges
+from nwbdecode.load.remote.stores import refuse_asset, refuse_store
 from nwbdecode.load.remote.stream import Stream
 from nwbdecode.load.stored import StoredRows, read_rows
 
@@ -292,10 +293,9 @@ def locate(door: Door, settings: CacheSettings, *, download: bool) -> Any:
     from nwbdecode.load.remote.download import fetched
 
     if isinstance(door, Asset) and door.is_zarr:
-        raise NWBDecodeError(
-            f"{door.label} is a Zarr asset of many files; these are not streamed. Fetch it with "
-            f"`dandi download {door.label}` and open the folder"
-        )
+        raise refuse_asset(door)
+    if isinstance(door, Web):
+        refuse_store(door)
     remote = RemoteFile.at(door, settings)
     return fetched(remote) if download else remote
 
