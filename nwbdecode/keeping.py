@@ -71,7 +71,7 @@ class Destination:
         check_run(self.run)
         facts = None if opened is None else opened.facts
         if self.output is not None:
-            check_output(self.output, exists=self.writes, source=facts)
+            check_output(self.output, exists=self.writes, source=facts, run=self.run)
         if self.append and opened is not None:
             check_appendable(own_file(opened), run=self.run, exists=self.writes)
 
