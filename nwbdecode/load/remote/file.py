@@ -23,7 +23,7 @@ from nwbdecode.load.remote.cache import CacheSettings
 from nwbdecode.load.remote.chunks import Spans, byte_ranges, pieces, stored_bytes
 from nwbdecode.load.remote.dandi import Asset
 from nwbdecode.load.remote.http import Connection, Door, Stated, Web, ignores_ranges
-from nwbdecode.load.remote.stores import refuse_asset, refuse_store
+from nwbdecode.load.remote.stores import refuse_asset, store_at
 from nwbdecode.load.remote.stream import Stream
 from nwbdecode.load.stored import StoredRows, read_rows
 
@@ -291,11 +291,15 @@ def remote_reader(data: h5py.Dataset) -> RemoteReader | None:
 def locate(door: Door, settings: CacheSettings, *, download: bool) -> Any:
     """Location of a remote file: streamed, or fetched whole first."""
     from nwbdecode.load.remote.download import fetched
+    from nwbdecode.load.remote.mirror import mirrored
 
     if isinstance(door, Asset) and door.is_zarr:
         raise refuse_asset(door)
-    if isinstance(door, Web):
-        refuse_store(door)
+    store = store_at(door) if isinstance(door, Web) else None
+    if store is not None:
+        if download and store.entries:
+            return mirrored(store, settings)
+        raise store.refused()
     remote = RemoteFile.at(door, settings)
     return fetched(remote) if download else remote
 

@@ -37,30 +37,70 @@ def refuse_asset(asset: Asset) -> NWBDecodeError:
     )
 
 
-def refuse_store(door: Web) -> None:
-    """Refuse a web address under which a Zarr store lies, or should lie.
+@dataclass(frozen=True)
+class Store:
+    """A Zarr store at an address.
 
-    Parameters
+    Attributes
     ----------
-    door : Web
-        Any other file's passes, without a request.
+    root : str
+        Address of its folder, with what signs it.
+    shown : str
+        The same as messages and results have it.
+    found : str
+        Which of its descriptions was found.
+    text : bytes
+        That description.
+    version : str
+        What the server says of the description's version.
+    """
+
+    root: str
+    shown: str
+    found: str
+    text: bytes
+    version: str
+
+    @property
+    def described(self) -> dict[str, Any]:
+        held: dict[str, Any] = json.loads(self.text)
+        return held
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """Descriptions of all that is in it, by name; empty where they are not consolidated."""
+        held = self.described.get("metadata") if self.found == ".zmetadata" else None
+        return held if isinstance(held, dict) else {}
+
+    def refused(self) -> NWBDecodeError:
+        """Say what was found, and how it is fetched."""
+        return NWBDecodeError(
+            f"{self.shown!r} is a Zarr store of many files ({_told(self)}); these are "
+            f"not streamed. {_fetch(self)}"
+        )
+
+
+def store_at(door: Web) -> Store | None:
+    """Find the Zarr store that a web address leads to or into.
+
+    Returns
+    -------
+    Store or None
+        None for any other file's address, without a request.
 
     Raises
     ------
     NWBDecodeError
-        That says what was found there, and how it is fetched.
+        If it is the address of a store and none is there.
     """
     root = _root(door.url)
     if root is None:
-        return
+        return None
     shown = re.sub(rf"/({'|'.join(map(re.escape, _ROOTS))})?$", "", door.label)
     for name in _ROOTS:
-        described = _described(root, name, shown)
-        if described is not None:
-            raise NWBDecodeError(
-                f"{shown!r} is a Zarr store of many files ({_told(name, described)}); these are "
-                f"not streamed. {_fetch(door, shown)}"
-            )
+        store = _described(root, name, shown)
+        if store is not None:
+            return store
     raise NWBDecodeError(
         f"{shown!r} reads like a Zarr store, but none is there for all to read: the server has "
         f"no {', '.join(_ROOTS[:-1])} or {_ROOTS[-1]} in it. Check the address, or fetch the "
@@ -90,26 +130,31 @@ class _Missing(NWBDecodeError):
     pass
 
 
-def _described(root: str, name: str, shown: str) -> dict[str, Any] | None:
-    """One of a store's descriptions, None where it is missing or something else."""
+def _described(root: str, name: str, shown: str) -> Store | None:
+    """A store by one of its descriptions, None where that is missing or something else."""
     parts = urlsplit(root)
     part = _Part(urlunsplit(parts._replace(path=f"{parts.path}/{name}")), shown)
     try:
         with Connection(part).whole() as response:
-            described = json.loads(response.raw.read(_MOST))
+            text = response.raw.read(_MOST)
+            version = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
+            # Where a redirect led, the rest lies too.
+            led = urlsplit(response.url or part.url)
+        if not isinstance(json.loads(text), dict):
+            return None
     except (_Missing, ValueError):
         return None
-    return described if isinstance(described, dict) else None
+    root = urlunsplit(led._replace(path=led.path.removesuffix(f"/{name}")))
+    return Store(root, shown, name, text, version)
 
 
-def _told(name: str, described: dict[str, Any]) -> str:
+def _told(store: Store) -> str:
     """What a description says of the store: format, version of NWB, size."""
-    held = described.get("metadata") if name == ".zmetadata" else None
-    entries = held if isinstance(held, dict) else {}
-    root = described.get("attributes") if name == "zarr.json" else entries.get(".zattrs")
+    new = store.found == "zarr.json"
+    root = store.described.get("attributes") if new else store.entries.get(".zattrs")
     version = root.get("nwb_version") if isinstance(root, dict) else None
-    arrays = [entry for key, entry in entries.items() if key.rpartition("/")[2] == ".zarray"]
-    said = [f"found its {name}: Zarr format {3 if name == 'zarr.json' else 2}"]
+    arrays = [one for key, one in store.entries.items() if key.rpartition("/")[2] == ".zarray"]
+    said = [f"found its {store.found}: Zarr format {3 if new else 2}"]
     said += [f"NWB {version}"] if isinstance(version, str) else []
     if arrays:
         many = "arrays" if len(arrays) > 1 else "array"
@@ -124,16 +169,18 @@ def _bytes(array: Any) -> int:
         return 0
 
 
-def _fetch(door: Web, shown: str) -> str:
+def _fetch(store: Store) -> str:
     """How a store is fetched, and opened."""
+    shown = store.shown
     name = unquote(shown.rpartition("/")[2])
     bucket = _BUCKET.match(shown)
     address = f"s3://{bucket['bucket']}/{unquote(bucket['key'])}" if bucket else shown
+    where = ""
     if address.lower().startswith("s3://"):
         command = shlex.join(["aws", "s3", "sync", "--no-sign-request", address, name])
-        return f"Fetch it with `{command}` and open the folder {name!r}"
-    command = shlex.join(["wget", "--recursive", "--no-parent", "--no-host-directories"])
-    return (
-        f"Fetch it, such as with `{command} {shlex.quote(shown + '/')}` where the server lists "
-        f"its files, those that begin with a dot among them, and open the folder {name!r}"
-    )
+    else:
+        command = shlex.join(["wget", "--recursive", "--no-parent", "--no-host-directories"])
+        command += " " + shlex.quote(f"{shown}/")
+        where = " (where the server lists its files, those that begin with a dot too)"
+    own = "with download=True (--download), or " if store.entries else ""
+    return f"Fetch it {own}with `{command}`{where} and open the folder {name!r}"

@@ -71,14 +71,16 @@ def test_without_consolidated_metadata_and_in_format_3_it_is_told_too(
     )
 
 
-def test_fetching_it_whole_is_no_way_out_and_the_shell_says_the_same(
+def test_fetching_it_whole_is_no_way_out_where_its_files_are_not_known_and_the_shell_says_so(
     archive: DandiServer, tmp_path: Path
 ) -> None:
-    address = served(archive, store(tmp_path))
-    assert refused(address, download=True) == refused(address)
-    shown = CliRunner().invoke(cli, ["inspect", address])
+    address = served(archive, store(tmp_path, consolidated=False))
+    said, _ = refused(address)
+    assert "download=True" not in said
+    assert refused(address, download=True)[0] == said
+    shown = CliRunner().invoke(cli, ["inspect", address, "--download"])
     assert shown.exit_code == 1
-    assert shown.stderr == f"error: {refused(address)[0]}\n"
+    assert shown.stderr == f"error: {said}\n"
 
 
 def test_a_bucket_is_synchronized(
