@@ -46,21 +46,23 @@ def main() -> None:
         nd.write(result, path)
         print(f"write: {time.perf_counter() - start:.1f} s, {path.stat().st_size / 1e6:.1f} MB")
         with Counting(path, "r") as file:
+            start = time.perf_counter()
             lazily = nd.read(file, lazy=True)
+            took = time.perf_counter() - start
+            print(f"open: {file.count / 1e6:.2f} MB, {took:.2f} s")
             steps = {
-                "open": lambda: None,
                 "one target": lambda: lazily.predictions["speed"].to_numpy(),
                 "a minute of another": lambda: (
                     lazily.predictions["position"].isel(time=slice(500_000, 501_800)).to_numpy()
                 ),
                 "a decoder": lambda: lazily.decoders["final"],
             }
-            before = 0
+            before = file.count
             for name, step in steps.items():
                 start = time.perf_counter()
                 step()
                 took = time.perf_counter() - start
-                print(f"{name}: {(file.count - before) / 1e6:.2f} MB, {took:.2f} s")
+                print(f"{name}: {(file.count - before) / 1e6:.2f} MB, {took:.3f} s")
                 before = file.count
         start = time.perf_counter()
         whole = nd.read(path, lazy=False)

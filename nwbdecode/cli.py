@@ -12,6 +12,7 @@ import click
 
 from nwbdecode import __version__
 from nwbdecode.cli_answers import (
+    Whereabouts,
     announce,
     as_json_text,
     failed,
@@ -141,6 +142,8 @@ def fit(
     """
     from nwbdecode import pipeline
     from nwbdecode.config import FitConfig
+    from nwbdecode.estimate import estimate
+    from nwbdecode.keeping import Destination
     from nwbdecode.load import open as open_source
     from nwbdecode.load.epochs import notes_of
     from nwbdecode.load.targets import announced
@@ -156,10 +159,11 @@ def fit(
     settings = FitConfig.of(config).changed(changes)
     if output is None and not append:
         raise click.UsageError("give --output FILE for a new file, or --append for SOURCE itself")
+    lies = Whereabouts()
     with open_source(source, download=download) as opened:
         done = is_done(output, source, run, exists)
         if exists != "skip":
-            pipeline.check_place(opened, output, append=append, exists=exists, run=run)
+            Destination(output, append, exists, run).check(opened)
         taken = opened.signal(
             signal, channels=channels, time=time, **settings.signal.model_dump(),
             **settings.epochs.model_dump(), cache=settings.cache,
@@ -168,15 +172,13 @@ def fit(
         if not done:
             for line in (*map(announced, read.values()), *notes_of(taken)):
                 click.echo(line, err=True)
-            announce(pipeline.estimate(taken, settings, n_targets=len(read)))
+            announce(estimate(taken, settings, n_targets=len(read)))
         result = pipeline.fit(
             opened, taken.path, read, output,
             config=settings, channels=channels, time=time, init=init, match=match,
-            append=append, exists=exists, run=run,
+            append=append, exists=exists, run=run, announce=lies,
         )  # fmt: skip
-    about: dict[str, Any] = {
-        "status": "skipped" if done else "done", "output": output or source
-    }  # fmt: skip
+    about: dict[str, Any] = {"status": "skipped" if done else "done", **lies.told}
     if init is not None:
         begun = result.recipe["init"]
         about["init"] = {
@@ -201,11 +203,13 @@ def fit(
 )  # fmt: skip
 @click.option("--final", "use", flag_value="final", help="The same as --use final.")
 @matching
+@reading_run
 @selecting
 @from_network
 @common
 def predict(
-    decoded: str, source: str, output: str, exists: Any, use: Any, match: Any, signal: str | None,
+    decoded: str, source: str, output: str, exists: Any, use: Any, match: Any, run: str | None,
+    signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
     only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, download: bool,
     as_json: bool,
@@ -223,15 +227,16 @@ def predict(
     from nwbdecode import pipeline
     from nwbdecode.load import open as open_source
 
-    done = is_done(output, source, None, exists)
-    result = pipeline.predict(
-        decoded, open_source(source, download=download), output, use=use, match=match,
-        signal=signal, channels=channels, time=time, only=only, exclude=exclude,
-        keep_invalid=keep_invalid, exists=exists,
-    )  # fmt: skip
+    done, lies = is_done(output, source, None, exists), Whereabouts()
+    with open_source(source, download=download) as opened:
+        result = pipeline.predict(
+            decoded, opened, output, use=use, match=match, run=run, signal=signal,
+            channels=channels, time=time, only=only, exclude=exclude,
+            keep_invalid=keep_invalid, exists=exists, announce=lies,
+        )  # fmt: skip
     said = result.recipe["prediction"]
     told = ("use", "in_sample", "unscored", "largest_difference", "match", "missing_channels")
-    about = {"status": "skipped" if done else "done", "output": output}
+    about = {"status": "skipped" if done else "done", **lies.told}
     about |= {k: said[k] for k in told if k in said}
     if said.get("missing_channels"):
         missing = ", ".join(map(str, said["missing_channels"]))
@@ -289,18 +294,21 @@ def importance(
     nwbdecode importance decoded.nwb --repeats 20 --exists replace --output decoded.nwb
     """
     from nwbdecode import pipeline
-    from nwbdecode.results import read, write
-    from nwbdecode.results.refusing import check_output
+    from nwbdecode.keeping import Destination
+    from nwbdecode.results import read
 
-    check_output(output, exists=exists)
+    lies = Whereabouts()
+    place = Destination(output, exists=exists, run=run, announce=lies)
+    place.check()
     stored = read(decoded, run=run)
     result = pipeline.importance(stored, source=source, by=by, repeats=repeats, random_state=seed)
-    output = str(write(result, output, exists=exists, run=run))
+    place.keep(result)
     for axis in by:
         table = result.importance[axis]["value"].to_pandas().T
         click.echo(f"\nrise of held-out error by {axis}\n{table.round(3).to_string()}", err=True)
     rows = {axis: records(result.importance[axis].to_dataframe()) for axis in by}
-    click.echo(as_json_text({"output": output, "importance": rows}) if as_json else output)
+    answer = as_json_text({**lies.told, "importance": rows})
+    click.echo(answer if as_json else lies.told["output"])
 
 
 @cli.command()

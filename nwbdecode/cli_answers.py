@@ -31,6 +31,16 @@ def is_done(output: str | None, source: str, run: str | None, exists: str) -> bo
     return (run or RUN) in run_names(source)
 
 
+class Whereabouts:
+    """Remembers where a result lies, as it is announced."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, str] = {}
+
+    def __call__(self, file: str, run: str) -> None:
+        self.told = {"output": file, "run": run}
+
+
 def announce(expected: dict[str, Any]) -> None:
     """Say on stderr what is about to happen, before it takes long."""
     seconds = expected["seconds"]

@@ -179,7 +179,7 @@ def run_each(
     simulation : mapping, optional
         More options of the simulation, such as ``{"size": (64, 64)}``.
     announce : callable, optional
-        Is told what to expect, as `nwbdecode.pipeline.estimate` says it, once a signal.
+        Is told what to expect, as `nwbdecode.estimate.estimate` says it, once a signal.
     progress : bool, default True
 
     Returns
@@ -300,11 +300,12 @@ def _decode(
     progress: bool,
 ) -> Decoding:
     from nwbdecode import pipeline
+    from nwbdecode.estimate import estimate
     from nwbdecode.load import open as open_source
 
     with open_source(recording) as source:
         taken = source.signal(path, **settings.signal.model_dump(), cache=settings.cache)
-        announce(pipeline.estimate(taken, settings, n_targets=len(chosen.targets)))
+        announce(estimate(taken, settings, n_targets=len(chosen.targets)))
         return pipeline.fit(
             source,
             path,

@@ -79,7 +79,7 @@ def decode(
             "in-sample and without a score"
         )
     power, about = _new_features(result, source, choice, progress=progress)
-    truth, unscored = _truth(result, source, power)
+    truth, unscored = _truth(result, source, power, keep_invalid=choice.keep_invalid)
     if not result.source.get("object_id"):
         reason = "the result does not say which session its decoders were trained on"
         unscored = dict.fromkeys(result.targets, reason)
@@ -298,7 +298,8 @@ def _check_alike(place: Mapping[str, Any], signal: Signal, recipe: Mapping[str, 
             f"electrodes of {signal.path!r} are placed in {here!r}, those of training in {there!r}"
         )
     highest = max(recipe.get("frequencies") or [0.0])
-    if highest > signal.rate / 2:
+    # Power that others computed tells of bands far above the rate it is stored at.
+    if not signal.frequencies and highest > signal.rate / 2:
         raise NWBDecodeError(
             f"the decoders read bands up to {highest:g} Hz, {signal.path!r} has {signal.rate:g} "
             f"samples per second, which hold none above {signal.rate / 2:g} Hz; fit anew with "
@@ -319,7 +320,7 @@ def _in_order(power: xr.DataArray, matched: Matched) -> xr.DataArray:
 
 
 def _truth(
-    result: Decoding, source: Source, power: xr.DataArray
+    result: Decoding, source: Source, power: xr.DataArray, *, keep_invalid: bool
 ) -> tuple[xr.Dataset, dict[str, str]]:
     """Read the targets that the source holds; tell why others are missing."""
     import xarray as xr
@@ -334,7 +335,9 @@ def _truth(
         try:
             if not told.get("spec"):
                 raise NWBDecodeError("the result does not say where it was read")
-            read = source.targets({name: told["spec"]}, kinds={name: told["kind"]})
+            read = source.targets(
+                {name: told["spec"]}, kinds={name: told["kind"]}, keep_invalid=keep_invalid
+            )
             values = _as_trained(align(read, power)[name], like)
         except NWBDecodeError as error:
             missing[name] = str(error)

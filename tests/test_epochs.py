@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from pynwb import NWBFile
 
 import nwbdecode as nd
 from nwbdecode.cli import cli
 from nwbdecode.config import FitConfig
 from nwbdecode.pipeline import with_epochs
+from tests import arrays
 from tests.sessions import QUICK, with_trials
 
 CHOICE = "trials/choice"
@@ -186,3 +188,36 @@ def test_a_wrong_choice_ends_before_anything_is_computed(recording: Path, folder
     assert done.exit_code == 1
     assert "Did you mean 'intervals/trials'" in done.stderr
     assert not (folder / "x.nwb").exists()
+
+
+@pytest.fixture(scope="module")
+def doubtful() -> tuple[NWBFile, NWBFile]:
+    """Two sessions whose effort is marked invalid from 20 to 25 s, by rows that name it."""
+    made = []
+    for seed, name in enumerate(("monday", "tuesday")):
+        nwbfile = arrays.recording(name, like=seed)
+        effort = nwbfile.processing["behavior"]["effort"]
+        nwbfile.add_invalid_time_interval(start_time=20.0, stop_time=25.0, timeseries=[effort])
+        made.append(nwbfile)
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_prediction_sees_the_truth_that_its_fit_saw(doubtful, keep: bool) -> None:
+    monday, tuesday = doubtful
+    config = {**arrays.CONFIG, "epochs": {"keep_invalid": keep}}
+    fitted = nd.fit(monday, targets="effort", config=config, progress=False)
+    inside = (fitted.time > 20) & (fitted.time < 25)
+    assert (np.isfinite(fitted.truth["effort"][inside]) == keep).all()
+    again = nd.predict(fitted, monday, progress=False)
+    assert again.truth["effort"].identical(fitted.truth["effort"])
+    # Of another session its own marks count, unless they are to be kept there too.
+    other = nd.predict(fitted, tuesday, keep_invalid=keep, progress=False)
+    truth, bins = other.truth["effort"].to_numpy(), np.rint(other.time * 10 - 0.5).astype(int)
+    sampled = tuesday.processing["behavior"]["effort"].data[bins]
+    expected = sampled if keep else np.where(inside, np.nan, sampled)
+    np.testing.assert_allclose(truth, expected, rtol=1e-6)
+    assert (
+        float(other.scores["bins"].sel(target="effort"))
+        == np.isfinite(other.predictions["effort"].to_numpy() + truth).sum()
+    )

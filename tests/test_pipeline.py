@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nwbdecode as nd
-from nwbdecode.pipeline import estimate
+from nwbdecode.estimate import estimate
 from tests.sessions import DIRECTION, POSITION, QUICK, SIGNAL, SPEED, simulated, with_tone
 
 TIME = (2.0137, 40.0251)

@@ -14,9 +14,9 @@ import nwbdecode as nd
 from nwbdecode import load
 from nwbdecode.cli import cli
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.estimate import estimate
 from nwbdecode.features.referencing import referencing
 from nwbdecode.features.store import recipe_hash
-from nwbdecode.pipeline import estimate
 from tests.load.dandi_server import DandiServer
 from tests.sessions import QUICK, SIGNAL, SPEED, simulated
 

@@ -99,7 +99,7 @@ def write(
         check_output(place, exists=exists, source=decoding.source, run=name)
 
         def check(place: Path = place) -> None:
-            check_output(place, exists="error" if exists == "new" else exists)
+            check_output(place, exists="error" if exists == "new" else exists, run=name)
 
         try:
             with replacing(_real(place), need=_size(decoding), check=check) as aside:

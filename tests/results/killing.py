@@ -22,6 +22,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nwbdecode.decoding import Decoding
 
 KINDS = ("write", "fsync", "rename")
 
@@ -62,6 +66,7 @@ def ways(folder: Path) -> list[Way]:
     import nwbdecode as nd
     from nwbdecode.results.soundness import faults
     from tests import made
+    from tests.results import imaged
     from tests.sessions import with_tone
 
     first, second = made.decoding(bins=90), made.decoding(bins=90, seed=1)
@@ -71,9 +76,10 @@ def ways(folder: Path) -> list[Way]:
     decoded = nd.write(first, folder / "decoded.nwb")
     added = Path(shutil.copy(recording, folder / "added.nwb"))
     nd.append(first, added)
+    regions = imaged.decoded(imaged.recorded(folder / "imaging.nwb"))
 
-    def holds(run: str) -> Callable[[Path], bool]:
-        return lambda path: faults(path) == [] and nd.read(path, run=run).identical(second)
+    def holds(run: str, expected: Decoding = second) -> Callable[[Path], bool]:
+        return lambda path: faults(path) == [] and nd.read(path, run=run).identical(expected)
 
     return [
         Way("write, new file", None, lambda p: nd.write(second, p), holds("run")),
@@ -92,6 +98,10 @@ def ways(folder: Path) -> list[Way]:
         Way(
             "append beside a run", added,
             lambda p: nd.append(second, p, exists="new"), holds("run_2"),
+        ),
+        Way(
+            "write, regions copied", None,
+            lambda p: nd.write(regions, p), holds("run", regions),
         ),
     ]  # fmt: skip
 
@@ -181,9 +191,10 @@ def calls(counts: list[int], every: int) -> Iterator[Call]:
     """Kinds, numbers and tearing of the calls to kill at; fsyncs and renames always all."""
     for kind, count in enumerate(counts):
         step = every if KINDS[kind] == "write" else 1
-        for at in range(1, count + 1, step):
+        for number, at in enumerate(range(1, count + 1, step)):
             both = KINDS[kind] == "rename"
-            for torn in (False, True) if both else (KINDS[kind] == "write" and at % 2 == 0,):
+            half = KINDS[kind] == "write" and number % 2 == 1
+            for torn in (False, True) if both else (half,):
                 yield kind, at, torn
 
 

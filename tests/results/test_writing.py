@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.results import read, write
+from nwbdecode.results import append, read, write
 from nwbdecode.results.session import new_file
 from tests import made
 
@@ -88,3 +88,19 @@ def test_a_start_of_session_that_is_no_date_is_named(tmp_path: Path) -> None:
     source = {**decoding.source, "session_start_time": "yesterday"}
     with pytest.raises(NWBDecodeError, match=r"'yesterday'; expected ISO 8601"):
         write(decoding.replace(source=source), tmp_path / "decoded.nwb")
+
+
+def test_a_file_is_not_replaced_by_one_that_lacks_a_run_of_it(tmp_path: Path) -> None:
+    path = write(made.decoding(), tmp_path / "decoded.nwb", run="theta")
+    append(made.decoding(seed=1), path, run="gamma")
+    before = path.read_bytes()
+    for run, lost in (("theta", "decoding_gamma"), (None, "decoding_gamma, decoding_theta")):
+        with pytest.raises(NWBDecodeError, match=rf"holds other runs too \(in {lost}\)"):
+            write(made.decoding(seed=2), path, run=run, exists="replace")
+        assert path.read_bytes() == before
+
+
+def test_a_file_of_one_named_run_is_replaced_by_a_run_of_that_name(tmp_path: Path) -> None:
+    path = write(made.decoding(), tmp_path / "decoded.nwb", run="theta")
+    write(made.decoding(seed=1), path, run="theta", exists="replace")
+    assert read(path, run="theta").identical(made.decoding(seed=1))

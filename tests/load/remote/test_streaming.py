@@ -14,8 +14,8 @@ import pytest
 
 from nwbdecode import load
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.estimate import estimate
 from nwbdecode.load.remote import http
-from nwbdecode.pipeline import estimate
 from tests.load import recordings
 from tests.load.dandi_server import DandiServer
 from tests.load.imaging import movies
