@@ -185,7 +185,9 @@ def _remarks(entry: Mapping[str, Any], *, told: str = "", lost: float = 0.0) -> 
     # A clock's jitter looks like a little loss.
     said += [f"{100 * lost:.2g} % lost"] if lost >= 1e-3 else []
     reason = entry.get("undecodable", "")
-    said += [*([told] if told and not reason else []), *_regions(entry), *entry["problems"]]
+    # That text makes classes goes without saying where there is more to say.
+    told = "" if reason and told == "it holds text" else told
+    said += [*([told] if told else []), *_regions(entry), *entry["problems"]]
     if reason and reason not in entry["problems"] and "in memory only" not in reason:
         said.append(reason)
     text = "; ".join(said)

@@ -89,6 +89,18 @@ def save(nwbfile: pynwb.NWBFile, folder: Path, name: str = "session.nwb") -> Pat
     return path
 
 
+def save_zarr(nwbfile: pynwb.NWBFile, path: Path) -> Path:
+    """Write a session as a Zarr folder; the test skips where hdmf-zarr is missing."""
+    import pytest
+
+    hdmf_zarr = pytest.importorskip(
+        "hdmf_zarr", reason="hdmf-zarr is not installed; .ci/zarr-environment tests with it"
+    )
+    with hdmf_zarr.NWBZarrIO(path=str(path), mode="w") as io:
+        io.write(nwbfile)
+    return path
+
+
 def ephys() -> pynwb.NWBFile:
     """Raw voltage and LFP, a position, a head direction, a stimulus; nothing written yet."""
     nwbfile = session(lab="A lab", experimenter=["Doe, Jane"], keywords=["place cells"])

@@ -213,7 +213,7 @@ def test_events_that_are_no_table_are_read_by_the_schema_in_their_file(tmp_path:
     namespace = NWBNamespaceBuilder(
         doc="events", name="labeled-events", version="0.1.0", author="a", contact="a@b.c"
     )
-    namespace.include_type("NWBDataInterface", namespace="core")
+    namespace.include_namespace("core")
     namespace.add_spec("labeled.extensions.yaml", group)
     namespace.export("labeled.namespace.yaml", outdir=str(tmp_path))
     pynwb.load_namespaces(str(tmp_path / "labeled.namespace.yaml"))

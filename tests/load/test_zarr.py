@@ -60,11 +60,9 @@ def hdmf_zarr() -> Any:
 
 
 @pytest.fixture(scope="module")
-def made(hdmf_zarr: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("zarr") / "session.nwb.zarr"
-    with hdmf_zarr.NWBZarrIO(path=str(path), mode="w") as io:
-        io.write(recordings.ephys())
-    return path
+    return recordings.save_zarr(recordings.ephys(), path)
 
 
 @pytest.fixture

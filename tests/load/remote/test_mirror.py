@@ -40,13 +40,8 @@ def test_without_hdmf_zarr_nothing_is_fetched(
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    hdmf_zarr = pytest.importorskip(
-        "hdmf_zarr", reason="hdmf-zarr is not installed; .ci/zarr-environment tests with it"
-    )
     path = tmp_path_factory.mktemp("zarr") / "session 1.nwb.zarr"
-    with hdmf_zarr.NWBZarrIO(path=str(path), mode="w") as io:
-        io.write(recordings.ephys())
-    return path
+    return recordings.save_zarr(recordings.ephys(), path)
 
 
 @pytest.fixture
