@@ -1,7 +1,8 @@
 """Requests and bytes of inspecting and decoding a streamed recording, cache cold and warm.
 
 Makes a recording of about 150 MB, serves it from a loopback DANDI archive with
-30 ms before each answer, and counts what is asked of archive and store::
+30 ms before each answer, and counts what is asked of archive and store; then looks into
+one of 8.5 GB, of which little is written, in part and with all its clocks read::
 
     python -m benchmarks.streaming
 """
@@ -25,6 +26,7 @@ from nwbdecode import load
 from nwbdecode.features import wavelet_power
 from tests.load import recordings
 from tests.load.dandi_server import DandiServer
+from tests.load.remote.sparse import write_sparse
 
 RATE, CHANNELS, SECONDS = 1250.0, 64, 1040
 LATENCY = 0.03
@@ -66,9 +68,9 @@ def write(path: Path) -> Path:
     return path
 
 
-def inspect() -> None:
-    with load.open(ADDRESS) as opened:
-        repr(opened)
+def inspect(address: str = ADDRESS, *, full: bool = False) -> None:
+    with load.open(address) as opened:
+        opened.catalog(full=full)
 
 
 def listing() -> None:
@@ -113,6 +115,11 @@ def main() -> None:
         row("decode, warm", decode, "a")
         row("decode 120 s, cold", lambda: decode(time=(100, 220)), "b")
         row("decode 16 of 64 channels, cold", lambda: decode(channels=range(100, 116)), "c")
+        huge = server.serve("huge.nwb", write_sparse(Path(folder)))
+        row("inspect 8.5 GB, cold", lambda: inspect(huge), "d")
+        row("inspect 8.5 GB, warm", lambda: inspect(huge), "d")
+        row("inspect 8.5 GB --full, cold", lambda: inspect(huge, full=True), "e")
+        row("inspect 8.5 GB --full, warm", lambda: inspect(huge, full=True), "e")
 
 
 if __name__ == "__main__":

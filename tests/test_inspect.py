@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 import nwbdecode as nd
 from nwbdecode.cli import cli
+from nwbdecode.load.commands import FOLDS
 from tests.load import recordings
 from tests.load.dandi_server import DandiServer
 from tests.load.imaging import movies
@@ -21,9 +22,11 @@ from tests.sessions import simulated, with_trials
 #: So that a test takes seconds. What is decoded, from what, and all that the line says is its own.
 BRIEF = {
     "features": {"n_bands": 3},
-    "decoder": {"hidden": 4, "epochs": 1},
-    "evaluation": {"folds": 3, "shifts": 50, "importance": [], "refit": False},
+    "decoder": {"hidden": 4, "epochs": 1, "lags": 1},
+    "evaluation": {"shifts": 50, "importance": [], "refit": False},
 }
+#: Of commands that are not about how little data is enough.
+SHORTER = ("--window", 8, "--folds", 2)
 
 
 def run(*arguments: object) -> Result:
@@ -37,13 +40,12 @@ def printed(source: object) -> list[str]:
     return [line for line in shown.stdout.splitlines() if line.startswith("nwbdecode fit ")]
 
 
-def decoded(command: str) -> nd.Decoding:
+def decoded(command: str, *shorter: object) -> nd.Decoding:
     """Run a printed command line, in brief, and read what it wrote."""
     program, *arguments = shlex.split(command)
     assert program == "nwbdecode"
     Path("brief.json").write_text(json.dumps(BRIEF))
-    shorter = [] if "--window" in arguments else ["--window", 8]
-    done = run(*arguments, "--config", "brief.json", *shorter)
+    done = run(*arguments, "--config", "brief.json", *(shorter or SHORTER))
     assert done.exit_code == 0, f"{command}\n{done.stderr}"
     return nd.read(arguments[arguments.index("--output") + 1])
 
@@ -78,7 +80,7 @@ def test_trials_are_decoded_in_the_window_that_the_command_names(tmp_path: Path)
     path = with_trials(tmp_path / "trials.nwb", seconds=90)
     found = json.loads(run("inspect", path, "--json").stdout)
     targets = {target["path"]: target for target in found["targets"]}
-    result = decoded(targets["intervals/trials/choice"]["commands"]["window"])
+    result = decoded(targets["intervals/trials/choice"]["commands"]["window"], "--folds", 2)
     assert result.truth["choice"].attrs["classes"] == ["left", "right"]
 
 
@@ -135,15 +137,27 @@ def test_the_command_of_a_streamed_recording_opens_it_again(
         assert command.endswith("sub-1_ecephys_position_speed_decoded.nwb")
         # The address says which version and which archive, whatever the environment is later.
         monkeypatch.delenv("DANDI_INSTANCE")
-        result = decoded(f"{command} --time 0:40")
+        result = decoded(command)
     assert result.source["dandi"]["path"] == "sub-1/sub-1_ecephys.nwb"
 
 
 def test_a_short_real_recording_decodes_by_the_printed_command(real_data: Path) -> None:
     (ecog,) = printed(real_data / "gripforce_ecog.nwb")
-    result = decoded(ecog)
+    # As many folds as the line leaves it with: they are what a short recording may lack time for.
+    result = decoded(ecog, "--folds", FOLDS)
     assert result.source["signal"]["path"] == "acquisition/ECoG"
-    assert any(":speed" in line for line in printed(real_data / "m851_open_field_lfp.nwb"))
+    assert result.scores.sizes["fold"] == FOLDS
+
+
+def test_one_channel_of_field_potential_is_asked_for_speed_first_in_bins_of_its_rhythms(
+    real_data: Path,
+) -> None:
+    first, *_ = printed(real_data / "m851_open_field_lfp.nwb")
+    arguments = shlex.split(first)
+    options = dict(zip(arguments[3::2], arguments[4::2], strict=True))
+    assert options["--target"] == "processing/behavior/Position/led1:speed"
+    assert options["--bin"] == "0.1"
+    assert options["--window"] == "32"
 
 
 def test_every_real_file_is_looked_into_or_refused_in_one_line(real_data: Path) -> None:

@@ -15,6 +15,7 @@ from nwbdecode.features.bins import Bins, make_bins
 from nwbdecode.features.morlet import reflected
 from nwbdecode.features.notch import Notch, make_notch
 from nwbdecode.features.referencing import Referencing, referencing
+from nwbdecode.features.threads import engine_threads
 from nwbdecode.features.transform import Transform, make_transform
 from nwbdecode.load.signal import Signal
 
@@ -95,7 +96,8 @@ def compute(
         None if line is None else make_notch(line, signal.rate, causal=recipe["causal"]),
         make_transform(signal, recipe),
     )
-    values, digest = _values(plan, store=store, memory=memory, progress=progress)
+    with engine_threads():
+        values, digest = _values(plan, store=store, memory=memory, progress=progress)
     return _labelled(values, plan, digest)
 
 

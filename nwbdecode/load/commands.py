@@ -14,6 +14,11 @@ from nwbdecode.load.spec import TargetSpec
 #: Folds of cross-validation, unless told otherwise; likewise seconds a bin and bins a window.
 FOLDS = 5
 _BIN, _WINDOW = 1 / 30, 64
+#: Samples per second that hold spikes; slower ones hold rhythms, which change more slowly than
+#: the usual bins. Bin in s for them, and the usual windows' bins to each of theirs.
+_SPIKES, _RHYTHM_BIN, _RHYTHM_SHRINK = 2000.0, 0.1, 0.5
+#: Channels that place has to be spread over; from fewer, speed is asked for first.
+_PLACE = 4
 #: Lowest band in Hz and bins of a window, of which the first that a recording is long enough for.
 _SCALES = ((2.0, 64), (4.0, 32), (8.0, 16))
 #: Seconds to both sides of a wavelet at 1 Hz.
@@ -76,7 +81,7 @@ def _fill(
         return reason
     target["signal"] = signal["path"]
     usual = target.get("usual", "")
-    for what in dict.fromkeys(["", *target["derivations"]]):
+    for what in _order(target, signal):
         if what and what == usual:
             target["commands"][what] = target["commands"][""]
             continue
@@ -95,6 +100,15 @@ def _fill(
              *settings, "--output", f"{name}_decoded.nwb"]
         )  # fmt: skip
     return ""
+
+
+def _order(target: Mapping[str, Any], signal: Mapping[str, Any]) -> list[str]:
+    """Derivations to tell commands of, what the signal knows best first; ``""`` is the target."""
+    every = dict.fromkeys(["", *target["derivations"]])
+    # Field potentials of a few channels tell how fast an animal runs, hardly where it is.
+    few = signal["modality"] == "ephys" and (signal["channels"] or 0) < _PLACE
+    first = ["speed"] if few and "speed" in every and (signal["rate"] or 0) < _SPIKES else []
+    return list(dict.fromkeys([*first, *every]))
 
 
 def _asked(target: Mapping[str, Any], what: str, others: Sequence[Mapping[str, Any]]) -> str:
@@ -151,13 +165,17 @@ def _settings(
 ) -> tuple[list[str], str]:
     """Options that fit the clocks and the length, or why nothing fits."""
     width = max(_BIN, 1 / signal["rate"])
+    sampled = target["clock"] != "rows" and target["kind"] != "categorical"
     step = 1 / target["rate"] if target["rate"] and target["clock"] != "rows" else 0.0
     wide = min(step, _WIDEST) if target["kind"] != "categorical" else 0.0
     options: list[str] = []
     shrink = 1.0
+    if sampled and signal["modality"] == "ephys" and 60 <= signal["rate"] < _SPIKES:
+        shrink, width = _RHYTHM_SHRINK, _RHYTHM_BIN
+        options = ["--bin", f"{width:g}"]
     if wide > 1.5 * width:
         # Between two samples there is nothing to learn: one bin each, in a window as long.
-        shrink, width = width / wide, float(f"{wide:.3g}")
+        shrink, width = shrink * width / wide, float(f"{wide:.3g}")
         options = ["--bin", f"{width:g}"]
     banded = signal["modality"] in ("ephys", "ecog") and signal["rate"] >= 60
     needed = 0.0

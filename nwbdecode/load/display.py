@@ -162,9 +162,10 @@ def _commands(found: Mapping[str, Any]) -> tuple[list[str], str]:
     """Command lines for the first targets and what is derived of them, and where others are."""
     targets = [target for target in found["targets"] if target["commands"]]
     first = [one for one in folded(targets, _MOST_COMMANDS) if not isinstance(one, More)]
-    shown = [target["commands"][""] for target in first]
-    derived = [line for target in first for what, line in target["commands"].items() if what]
-    shown = list(dict.fromkeys([*shown, *derived]))[:_MOST_COMMANDS]
+    # The first of each target, then what else can be made of them.
+    each = [list(target["commands"].values()) for target in first]
+    ordered = [lines[0] for lines in each] + [line for lines in each for line in lines[1:]]
+    shown = list(dict.fromkeys(ordered))[:_MOST_COMMANDS]
     more = len({line for target in targets for line in target["commands"].values()}) - len(shown)
     return shown, f"{more} more commands: nwbdecode inspect --json" if more else ""
 

@@ -58,7 +58,7 @@ class ZarrFolder:
             could run as a program, or cannot be read.
         """
         self.nwb_version()
-        NWBZarrIO = _hdmf_zarr(self.path)
+        NWBZarrIO = needs_hdmf_zarr(self.path)
         refuse_programs(self.path)
         opened = None
         try:
@@ -105,7 +105,14 @@ class ZarrFolder:
         """Nothing stays open: Zarr opens a file for each chunk it reads."""
 
 
-def _hdmf_zarr(path: str) -> Any:
+def needs_hdmf_zarr(path: str) -> Any:
+    """Give the class that reads NWB-Zarr.
+
+    Raises
+    ------
+    NWBDecodeError
+        If hdmf-zarr is not installed.
+    """
     import zarr
 
     try:

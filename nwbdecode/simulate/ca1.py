@@ -13,6 +13,7 @@ from nwbdecode.simulate import lfp
 from nwbdecode.simulate.behavior import OpenField, open_field
 from nwbdecode.simulate.cells import SPIKE_JITTER, Cells, draw_cells, fire, waveform
 from nwbdecode.simulate.noise import stream
+from nwbdecode.simulate.recording import SimulatedRecording, check_simulation
 from nwbdecode.simulate.tetrodes import Tetrodes, implant_tetrodes
 
 #: Volts per count, as in a common headstage (Intan RHD2000).
@@ -39,7 +40,7 @@ BANDS: dict[str, list[tuple[float, float, str]]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class CA1Recording:
+class CA1Recording(SimulatedRecording):
     """A recording whose samples are made when they are read.
 
     It holds no open handle and can be pickled; the same range of samples is
@@ -72,10 +73,7 @@ class CA1Recording:
         that carry it.
     """
 
-    rate: float
     n: int
-    seed: int
-    noise_seed: int
     behavior: OpenField
     tetrodes: Tetrodes
     cells: Cells
@@ -86,11 +84,6 @@ class CA1Recording:
     @property
     def bands(self) -> dict[str, list[tuple[float, float, str]]]:
         return BANDS
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return self.n / self.rate
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -126,13 +119,7 @@ class CA1Recording:
         numpy.ndarray of int16, shape (time, channel)
             Counts; times `conversion` they are volts.
         """
-        start, stop, _ = slice(start, stop).indices(self.n)
-        first, last = start // self.block, -(-stop // self.block)
-        if first >= last:
-            made = np.empty((0, self.shape[1]), dtype=np.int16)
-        else:
-            made = np.concatenate([self._make(index) for index in range(first, last)])
-        made = made[start - first * self.block : stop - first * self.block]
+        made = super().read(start, stop)
         return made if columns is None else made[:, columns]
 
     def _make(self, index: int) -> np.ndarray:
@@ -142,9 +129,7 @@ class CA1Recording:
         white = stream(self.noise_seed, index).standard_normal(volts.shape, dtype=np.float32)
         volts += np.float32(WHITE_NOISE * math.sqrt(self.rate / 2)) * white
         self._add_spikes(volts, index * self.block)
-        counts = np.rint(volts / np.float32(CONVERSION))
-        limits = np.iinfo(np.int16)
-        return np.clip(counts, limits.min, limits.max, out=counts).astype(np.int16)
+        return self._counts(volts / np.float32(CONVERSION))
 
     def _add_spikes(self, volts: np.ndarray, start: int) -> None:
         for cell, times in enumerate(self.spikes):
@@ -260,8 +245,7 @@ def _block(rate: float) -> int:
 def _check(
     duration: float, rate: float, n_channels: int, counts: tuple[int, int, int], seed: int
 ) -> None:
-    if not (math.isfinite(duration) and duration >= 1):
-        raise NWBDecodeError(f"duration is {duration:g} s; a simulation lasts 1 s at least")
+    check_simulation(duration, seed)
     if not (math.isfinite(rate) and rate >= LOWEST_RATE):
         raise NWBDecodeError(
             f"rate is {rate:g} Hz; ripples and spikes need {LOWEST_RATE:g} Hz at least"
@@ -270,5 +254,3 @@ def _check(
         raise NWBDecodeError(f"n_channels is {n_channels}; one at least is needed")
     if min(counts) < 0:
         raise NWBDecodeError(f"a number of cells is {min(counts)}; use 0 for none")
-    if seed < 0:
-        raise NWBDecodeError(f"seed is {seed}; it must be 0 or a positive whole number")

@@ -13,6 +13,7 @@ from nwbdecode.errors import NWBDecodeError
 from nwbdecode.simulate.fingers import FINGERS, Hand, flex_fingers
 from nwbdecode.simulate.grid import Grid, place_grid
 from nwbdecode.simulate.noise import EndlessNoise, band, power_law, slow_drift, stream
+from nwbdecode.simulate.recording import SimulatedRecording, check_simulation
 
 #: Volts per count.
 CONVERSION = 0.1e-6
@@ -64,7 +65,7 @@ BANDS: dict[str, list[tuple[float, float, str]]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class ECoGRecording:
+class ECoGRecording(SimulatedRecording):
     """A recording whose samples are made when they are read.
 
     It holds no open handle and can be pickled; the same range of samples is
@@ -93,10 +94,7 @@ class ECoGRecording:
         Amplitude of the muscles at the reference, volts, at the glove's rate.
     """
 
-    rate: float
     n: int
-    seed: int
-    noise_seed: int
     hand: Hand
     grid: Grid
     line_amplitude: np.ndarray
@@ -107,11 +105,6 @@ class ECoGRecording:
     @property
     def bands(self) -> dict[str, list[tuple[float, float, str]]]:
         return BANDS
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return self.n / self.rate
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -132,26 +125,6 @@ class ECoGRecording:
         """Samples made at a time; reads of whole blocks waste nothing."""
         return round(BLOCK * self.rate)
 
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Make the samples of a range.
-
-        Parameters
-        ----------
-        start, stop : int
-            First sample and one past the last.
-
-        Returns
-        -------
-        numpy.ndarray of int16, shape (time, electrode)
-            Counts; times `conversion` they are volts.
-        """
-        start, stop, _ = slice(start, stop).indices(self.n)
-        first, last = start // self.block, -(-stop // self.block)
-        if first >= last:
-            return np.empty((0, self.shape[1]), dtype=np.int16)
-        made = np.concatenate([self._make(index) for index in range(first, last)])
-        return made[start - first * self.block : stop - first * self.block]
-
     def _make(self, index: int) -> np.ndarray:
         """Make one block: brain, reference, mains, white noise, in that order."""
         time = (index * self.block + np.arange(self.block)) / self.rate
@@ -164,9 +137,7 @@ class ECoGRecording:
         volts += white * stream(self.noise_seed, 9, index).standard_normal(
             volts.shape, dtype=np.float32
         )
-        counts = np.rint(volts / np.float32(CONVERSION))
-        limits = np.iinfo(np.int16)
-        return np.clip(counts, limits.min, limits.max, out=counts).astype(np.int16)
+        return self._counts(volts / np.float32(CONVERSION))
 
     def _brain(self, index: int, time: np.ndarray) -> np.ndarray:
         """Potential under each electrode in volts, before the electrode's own gain."""
@@ -328,8 +299,7 @@ def _earlier(values: np.ndarray, samples: float) -> np.ndarray:
 
 
 def _check(duration: float, rate: float, size: tuple[int, int], seed: int) -> tuple[int, int]:
-    if not (math.isfinite(duration) and duration >= 1):
-        raise NWBDecodeError(f"duration is {duration:g} s; a simulation lasts 1 s at least")
+    check_simulation(duration, seed)
     if not (math.isfinite(rate) and rate >= LOWEST_RATE):
         raise NWBDecodeError(f"rate is {rate:g} Hz; high gamma needs {LOWEST_RATE:g} Hz at least")
     try:
@@ -338,6 +308,4 @@ def _check(duration: float, rate: float, size: tuple[int, int], seed: int) -> tu
         rows = columns = 0
     if min(rows, columns) < 2:
         raise NWBDecodeError(f"size is {size!r}; expected two numbers of electrodes, 2 at least")
-    if seed < 0:
-        raise NWBDecodeError(f"seed is {seed}; it must be 0 or a positive whole number")
     return rows, columns

@@ -14,6 +14,7 @@ from nwbdecode.simulate.behavior import TRACKING_RATE, running_speed
 from nwbdecode.simulate.calcium import ImagedCells, draw_imaged_cells, fire_imaged, fluorescence
 from nwbdecode.simulate.field_of_view import MARGIN, FieldOfView, draw_field
 from nwbdecode.simulate.noise import slow_drift, stream
+from nwbdecode.simulate.recording import SimulatedRecording, check_simulation
 from nwbdecode.simulate.tones import Tones, play_tones
 
 #: Mean rest of a mouse on a wheel, s.
@@ -40,7 +41,7 @@ RATES = (2.0, 200.0)
 
 
 @dataclass(frozen=True, eq=False)
-class OphysRecording:
+class OphysRecording(SimulatedRecording):
     """A movie whose frames are made when they are read.
 
     It holds no open handle and can be pickled; the same range of frames is
@@ -72,9 +73,6 @@ class OphysRecording:
     speed_rate : float
     """
 
-    rate: float
-    seed: int
-    noise_seed: int
     view: FieldOfView
     cells: ImagedCells
     spikes: list[np.ndarray] = field(repr=False)
@@ -89,11 +87,6 @@ class OphysRecording:
     def n(self) -> int:
         """Frames in the movie."""
         return len(self.dff)
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return self.n / self.rate
 
     @property
     def time(self) -> np.ndarray:
@@ -119,26 +112,6 @@ class OphysRecording:
         """Share of the light that is left at each frame, shape (frame,)."""
         return bleaching(self.time)
 
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Make the frames of a range.
-
-        Parameters
-        ----------
-        start, stop : int
-            First frame and one past the last.
-
-        Returns
-        -------
-        numpy.ndarray of uint16, shape (frame, x, y)
-            Counts.
-        """
-        start, stop, _ = slice(start, stop).indices(self.n)
-        first, last = start // BLOCK, -(-stop // BLOCK)
-        if first >= last:
-            return np.empty((0, *self.view.shape), dtype=np.uint16)
-        made = np.concatenate([self._make(index) for index in range(first, last)])
-        return made[start - first * BLOCK : stop - first * BLOCK]
-
     def _make(self, index: int) -> np.ndarray:
         """Make one block: light, motion, photons, amplifier, in that order."""
         frames = slice(index * BLOCK, min((index + 1) * BLOCK, self.n))
@@ -146,8 +119,7 @@ class OphysRecording:
         rng = stream(self.noise_seed, index)
         counts = GAIN * rng.poisson(np.maximum(photons, 0)).astype(np.float32)
         counts += READ_NOISE * rng.standard_normal(counts.shape, dtype=np.float32) + OFFSET
-        limits = np.iinfo(np.uint16)
-        return np.clip(np.rint(counts), limits.min, limits.max).astype(np.uint16)
+        return self._counts(counts)
 
     def light(self, start: int, stop: int) -> np.ndarray:
         """Give the photons to be expected in each pixel, shape (frame, x, y).
@@ -307,8 +279,7 @@ def _pixels(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _check(duration: float, rate: float, counts: tuple[int, int, int], seed: int) -> None:
-    if not (math.isfinite(duration) and duration >= 1):
-        raise NWBDecodeError(f"duration is {duration:g} s; a simulation lasts 1 s at least")
+    check_simulation(duration, seed)
     if not RATES[0] <= rate <= RATES[1]:
         raise NWBDecodeError(
             f"rate is {rate:g} Hz; expected {RATES[0]:g} to {RATES[1]:g} frames per second"
@@ -318,5 +289,3 @@ def _check(duration: float, rate: float, counts: tuple[int, int, int], seed: int
         raise NWBDecodeError(
             f"the numbers of cells ({kinds}) are {counts}; none may be negative, nor all 0"
         )
-    if seed < 0:
-        raise NWBDecodeError(f"seed is {seed}; it must be 0 or a positive whole number")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,27 +16,13 @@ if TYPE_CHECKING:
     from hdmf.common import DynamicTable
     from pynwb import NWBFile, ProcessingModule
 
+    from nwbdecode.simulate.recording import SimulatedRecording
+
 #: When the simulated session took place: fixed, so that a seed means one recording.
 SESSION_START = datetime(2025, 1, 1, 12, 0, tzinfo=UTC)
 
 #: Frequencies (low, high, source) in Hz that carry each variable.
 Bands = Mapping[str, Sequence[tuple[float, float, str]]]
-
-
-class Recording(Protocol):
-    """Samples that are made when they are read."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    @property
-    def block(self) -> int:
-        """Samples made at a time."""
-
-    def read(self, start: int, stop: int) -> np.ndarray: ...
 
 
 def write_new(
@@ -121,12 +107,14 @@ def session(
     )
 
 
-def samples(recording: Recording, *, blocks: int, progress: bool, compress: bool = False) -> Any:
+def samples(
+    recording: SimulatedRecording, *, blocks: int, progress: bool, compress: bool = False
+) -> Any:
     """Give the samples of a recording as data that are made while they are written.
 
     Parameters
     ----------
-    recording : Recording
+    recording : SimulatedRecording
     blocks : int
         Blocks of the recording written at a time; a block is a chunk of the file.
     progress : bool

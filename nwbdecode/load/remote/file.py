@@ -23,6 +23,7 @@ from nwbdecode.load.remote.cache import CacheSettings
 from nwbdecode.load.remote.chunks import Spans, byte_ranges, pieces, stored_bytes
 from nwbdecode.load.remote.dandi import Asset
 from nwbdecode.load.remote.http import Connection, Door, Stated, Web, ignores_ranges
+from nwbdecode.load.remote.stores import refuse_asset, store_at
 from nwbdecode.load.remote.stream import Stream
 from nwbdecode.load.stored import StoredRows, read_rows
 
@@ -36,6 +37,9 @@ _MOST_OPEN = 8
 # Bytes and seconds that a connection must have carried before its own speed is believed.
 _ENOUGH = 2e6
 _USUAL_SPEED = 20e6
+#: Stored bytes of a dataset that is asked for whole by its first read: it comes in about the
+#: time that one more request takes, and a look at it makes several.
+_AT_ONCE = 1 << 20
 _open: OrderedDict[tuple[int, str], tuple[Stream, h5py.File]] = OrderedDict()
 _streams: weakref.WeakValueDictionary[tuple[int, str], Stream] = weakref.WeakValueDictionary()
 _lock = threading.RLock()
@@ -230,6 +234,8 @@ class RemoteReader(StoredRows):
         try:
             data = self.file.handle()[self.dataset]
             stream = self.file.stream()
+            if stored_bytes(data, 0, len(data), ()) <= _AT_ONCE:
+                stream.prefetch(byte_ranges(data, 0, len(data), ()))
             blocks = []
             for low, high in pieces(data, start, stop, spans):
                 stream.prefetch(byte_ranges(data, low, high, spans))
@@ -285,12 +291,15 @@ def remote_reader(data: h5py.Dataset) -> RemoteReader | None:
 def locate(door: Door, settings: CacheSettings, *, download: bool) -> Any:
     """Location of a remote file: streamed, or fetched whole first."""
     from nwbdecode.load.remote.download import fetched
+    from nwbdecode.load.remote.mirror import mirrored
 
     if isinstance(door, Asset) and door.is_zarr:
-        raise NWBDecodeError(
-            f"{door.label} is a Zarr asset of many files; these are not streamed. Fetch it with "
-            f"`dandi download {door.label}` and open the folder"
-        )
+        raise refuse_asset(door)
+    store = store_at(door) if isinstance(door, Web) else None
+    if store is not None:
+        if download and store.entries:
+            return mirrored(store, settings)
+        raise store.refused()
     remote = RemoteFile.at(door, settings)
     return fetched(remote) if download else remote
 

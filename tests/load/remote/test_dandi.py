@@ -268,12 +268,6 @@ def test_the_shell_lists_a_dandiset(many: DandiServer, ephys_path: Path) -> None
     assert json.loads(one.stdout)["source"]["dandi"]["path"] == found[3]["path"]
 
 
-def test_a_zarr_asset_says_how_to_fetch_it(archive: DandiServer, ephys_path: Path) -> None:
-    archive.add("000003", {"sub-1/a.nwb.zarr": ephys_path})["sub-1/a.nwb.zarr"].is_zarr = True
-    with pytest.raises(NWBDecodeError, match=r"is a Zarr asset.*dandi download"):
-        load.open("DANDI:000003")
-
-
 def test_an_unknown_archive_is_named_with_the_known_ones() -> None:
     with pytest.raises(
         NWBDecodeError, match=r"no DANDI archive named 'dndi'\. Did you mean 'dandi'"

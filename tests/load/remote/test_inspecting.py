@@ -5,62 +5,19 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
-from pynwb.behavior import Position, SpatialSeries
+from pynwb import TimeSeries
 
 from nwbdecode import load
 from tests.load import recordings
 from tests.load.dandi_server import DandiServer
-
-HOURS = 2.4
-ROWS = int(HOURS * 3600 * 1250)
+from tests.load.remote.sparse import HOURS, ROWS, write_sparse
 
 
 @pytest.fixture(scope="module")
 def huge(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of 10 GB that takes a few on disk: what is never written is a hole."""
-    nwbfile = recordings.session()
-    recordings.add_electrodes(nwbfile, 384)
-    nwbfile.add_acquisition(recordings.electrical(nwbfile, n=10, timestamps=np.arange(10.0)))
-    leds = [
-        SpatialSeries(
-            name=name, data=np.zeros((10, 2)), timestamps=np.arange(10.0), unit="cm",
-            reference_frame="arena",
-        )
-        for name in ("front", "back")
-    ]  # fmt: skip
-    behavior = nwbfile.create_processing_module(name="behavior", description="tracked")
-    behavior.add(Position(spatial_series=leds))
-    path = recordings.save(nwbfile, tmp_path_factory.mktemp("huge"))
-    with h5py.File(path, "r+") as file:
-        _grow(file["acquisition/Raw"], "data", (ROWS, 384), "<i2")
-        _grow(file["acquisition/Raw"], "timestamps", (ROWS,), "<f8")
-        for name in ("front", "back"):
-            _grow(file[f"processing/behavior/Position/{name}"], "data", (ROWS // 5, 2), "<f8")
-            _grow(file[f"processing/behavior/Position/{name}"], "timestamps", (ROWS // 5,), "<f8")
-            _count(file[f"processing/behavior/Position/{name}/timestamps"], 250.0)
-        _count(file["acquisition/Raw/timestamps"], 1250.0)
-    return path
-
-
-def _grow(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: str) -> None:
-    """Replace a dataset by a longer one that is set aside and never filled."""
-    attributes = dict(group[name].attrs)
-    del group[name]
-    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    space = h5py.h5s.create_simple(shape)
-    h5py.h5d.create(group.id, name.encode(), h5py.h5t.py_create(np.dtype(dtype)), space, plan)
-    group[name].attrs.update(attributes)
-
-
-def _count(stamps: h5py.Dataset, rate: float) -> None:
-    for start in range(0, len(stamps), 1 << 20):
-        stop = min(start + (1 << 20), len(stamps))
-        stamps[start:stop] = np.arange(start, stop) / rate
+    return write_sparse(tmp_path_factory.mktemp("huge"))
 
 
 def test_a_recording_of_10_gb_is_looked_into_with_a_few_megabytes(
@@ -95,3 +52,34 @@ def test_taking_a_part_of_it_streams_that_part(huge: Path, archive: DandiServer)
     requests, count = archive.count()
     assert requests <= 3
     assert count == pytest.approx(block.nbytes, rel=0.2)
+
+
+def test_all_of_it_is_read_if_asked_for(huge: Path, archive: DandiServer) -> None:
+    with load.open(archive.serve("huge.nwb", huge)) as opened:
+        found = opened.catalog(full=True)
+    clocks = 8 * (ROWS + 2 * (ROWS // 5))
+    positions = 2 * 16 * (ROWS // 5)
+    requests, count = archive.count()
+    assert count == pytest.approx(clocks + positions, rel=0.02)
+    assert requests < 150
+    entries = [*found["signals"], *found["targets"]]
+    assert {entry["clock_read"] for entry in entries} == {"whole"}
+    assert {target["missing_read"] for target in found["targets"]} == {"whole"}
+
+
+def test_a_short_series_is_asked_for_once_however_often_it_is_looked_at(
+    tmp_path: Path, archive: DandiServer
+) -> None:
+    nwbfile = recordings.session()
+    values = np.random.default_rng(0).normal(size=(100_000, 1))
+    nwbfile.add_acquisition(TimeSeries(name="lick", data=values, unit="V", rate=100.0))
+    path = recordings.save(nwbfile, tmp_path)
+    with load.open(archive.serve("short.nwb", path)) as opened:
+        reader = load.memory.reader_of(opened.nwbfile.acquisition["lick"].data)
+        archive.forget()
+        for start in (0, 90_000, 50_000, 30_000):
+            np.testing.assert_array_equal(
+                reader.read(start, start + 2_000), values[start : start + 2_000]
+            )
+    requests, _ = archive.count()
+    assert requests == 1
