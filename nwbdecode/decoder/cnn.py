@@ -12,6 +12,7 @@ from nwbdecode.decoder.base import Decoder
 from nwbdecode.decoder.coding import Coding
 from nwbdecode.decoder.compact import Compact, LinearPath
 from nwbdecode.decoder.frey2021 import STRIDE, Frey2021
+from nwbdecode.decoder.passes import by_runs, by_windows
 from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
@@ -28,8 +29,6 @@ ARCHITECTURES = ("compact", "frey2021")
 _STRETCH = 64
 #: Shares of the linear path that are tried.
 _SHARES = tuple(float(share) for share in np.linspace(0, 1, 11))
-#: Bins a forward pass in prediction.
-_PASS = 4096
 
 
 class CNNDecoder(Decoder):
@@ -342,41 +341,11 @@ class CNNDecoder(Decoder):
     ) -> list[torch.Tensor]:
         """Outputs on all bins, NaN where not wanted."""
         net.eval()
-        size = len(features)
-        out = [
-            torch.full((size, c.width), torch.nan, device=features.device) for c in self.codings_
-        ]
-        step = self._forward_windows if self.architecture == "frey2021" else self._forward_runs
-        with torch.inference_mode():
-            step(net, features, wanted, out)
-        return out
-
-    def _forward_runs(
-        self, net: torch.nn.Module, features: torch.Tensor, wanted: np.ndarray,
-        out: list[torch.Tensor],
-    ) -> None:  # fmt: skip
-        window = self.window_
-        for start, stop in runs(wanted, np.zeros(len(wanted), dtype=int)):
-            for low in range(start, stop, _PASS):
-                high = min(low + _PASS, stop)
-                x = features[low - window.before : high + window.after]
-                for filled, values in zip(out, net(x[None]), strict=True):
-                    filled[low:high] = values[0]
-
-    def _forward_windows(
-        self, net: torch.nn.Module, features: torch.Tensor, wanted: np.ndarray,
-        out: list[torch.Tensor],
-    ) -> None:  # fmt: skip
-        window = self.window_
-        column = -1 if self.decode_at == "end" else window.before // STRIDE
-        within = torch.arange(self.window, device=features.device)
-        for at in np.array_split(np.flatnonzero(wanted), max(1, int(wanted.sum()) // 64)):
-            if not len(at):
-                continue
-            index = torch.as_tensor(at, device=features.device)
-            x = features[(index - window.before)[:, None] + within]
-            for filled, values in zip(out, net(x), strict=True):
-                filled[index] = values[:, column]
+        widths, window = [coding.width for coding in self.codings_], self.window_
+        if self.architecture == "frey2021":
+            column = -1 if self.decode_at == "end" else window.before // STRIDE
+            return by_windows(net, features, wanted, widths, window, column)
+        return by_runs(net, features, wanted, widths, window)
 
     def _outputs(self, power: xr.DataArray, wanted: np.ndarray) -> list[np.ndarray]:
         device = next(self.network_.parameters()).device
