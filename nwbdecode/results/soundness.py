@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pynwb
+from pynwb.validation import get_cached_namespaces_to_validate
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.hdf5 import unlocked
@@ -59,7 +60,13 @@ def faults(path: Path) -> list[str]:
     with warnings.catch_warnings():
         # A file's cached schema often differs from the installed one; nothing to act on.
         warnings.filterwarnings("ignore", message="Ignoring the following cached namespace")
-        with unlocked(str(path)) as file, pynwb.NWBHDF5IO(file=file, mode="r") as io:
+        with unlocked(str(path)) as file:
+            io = pynwb.NWBHDF5IO(file=file, mode="r")
+            # By what the file says of its types: another extension that this process has
+            # loaded may take only some types from the core, and know no file at all.
+            _, manager, _ = get_cached_namespaces_to_validate(io=io)
+            if manager is not None:
+                io = pynwb.NWBHDF5IO(file=file, mode="r", manager=manager)
             return [str(error) for error in pynwb.validate(io=io)]
 
 
