@@ -184,7 +184,12 @@ def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float
 def _was_begun_from(result: Decoding, facts: Mapping[str, Any]) -> bool:
     """Whether a session taught the decoders that these began from."""
     begun = result.recipe.get("init") or {}
-    return any(same_session(told, facts) for told in begun.get("sessions", []))
+    told = list(begun.get("sessions", []))
+    for decoder in result.decoders.values():
+        told += decoder.config.get("sessions", [])
+    # The result's own session is known by its source: times far from training are new.
+    past = [session for session in told if not same_session(session, result.source)]
+    return any(same_session(session, facts) for session in past)
 
 
 def _meets_training(result: Decoding, source: Source, choice: Choice) -> bool:
@@ -280,6 +285,9 @@ def _new_features(
     told = {"match": choice.match, "missing_channels": matched.missing}
     if matched.read != matched.trained:
         told["channels"] = matched.found
+    if choice.match != "id" and not matched.missing and len(read) == len(trained):
+        # Under ids of its own, a decoder would put the same ids back into its order.
+        power = power.assign_coords(channel=("channel", matched.trained))
     return _in_order(power, matched) if matched.missing else power, told
 
 

@@ -17,6 +17,7 @@ from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
 from nwbdecode.decoder.windows import DecodeAt, Window, decodable, runs
+from nwbdecode.decoding import IDENTITY
 from nwbdecode.errors import NWBDecodeError, suggest
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class CNNDecoder(Decoder):
         if self.init is None:
             return None
         source = power.attrs.get("source", {})
-        if source and "sessions" not in self.init.config:
+        if any(source.get(name) for name in IDENTITY) and not self.init.config.get("sessions"):
             raise NWBDecodeError(
                 "the decoder to begin from does not say which session it was trained on, so it "
                 "might have seen this one; fit it again"

@@ -87,7 +87,7 @@ def take_over(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> dict[st
             if not weight.requires_grad:  # set from data after training
                 continue
             total += weight.numel()
-            taken += _copied(name, weight, before, matched, axes)
+            taken += _copied(name, weight, before, matched, axes, new, old)
     names = [coding.name for coding in new.codings_]
     kept = [names[i] for i, _ in targets]
     return {
@@ -118,7 +118,7 @@ def _pairs(new: Sequence[Any], old: Sequence[Any]) -> list[tuple[int, int]]:
 
 def _copied(
     name: str, weight: torch.Tensor, before: Mapping[str, torch.Tensor],
-    matched: Mapping[str, list[tuple[int, int]]], axes: Axes,
+    matched: Mapping[str, list[tuple[int, int]]], axes: Axes, new: CNNDecoder, old: CNNDecoder,
 ) -> int:  # fmt: skip
     """Copy one weight, or the parts of it that belong to what was matched; count its numbers."""
     head = _HEAD.fullmatch(name)
@@ -145,6 +145,11 @@ def _copied(
             into.append(np.arange(axis))
             outof.append(np.arange(axis))
         else:
+            counts = {"channel": (len(new.channels_), len(old.channels_))}
+            counts["target"] = (len(new.codings_), len(old.codings_))
+            # Parts of another width may divide evenly and still be no parts.
+            if (mine.shape[size], theirs.shape[size]) != counts[axis]:
+                return 0
             into.append(np.array([i for i, _ in matched[axis]], dtype=int))
             outof.append(np.array([j for _, j in matched[axis]], dtype=int))
     mine[np.ix_(*into)] = theirs[np.ix_(*outof)]

@@ -74,7 +74,9 @@ def _runs_in(path: Path) -> set[str]:
 
 def is_run(module: h5py.Group) -> bool:
     """Whether a processing module in an open file holds a run."""
-    return "DecodingRun" in [held.attrs.get("neurodata_type") for held in module.values()]
+    return "DecodingRun" in [
+        held.attrs.get("neurodata_type") for held in module.values() if held is not None
+    ]
 
 
 def check_appendable(

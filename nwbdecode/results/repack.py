@@ -21,6 +21,8 @@ def repack(path: Path) -> None:
 
     Everything is copied as it is stored, whether NWB knows it or not: chunks
     stay compressed, links stay links, and references point to the copies.
+    A file with references inside compound values, such as the series that a table of
+    trials names, is left as it is: HDF5 copies those without pointing them anew.
     (Exporting with pynwb would drop what no specification names; deleting
     alone frees neither the text of a deleted part nor the file's length.)
 
@@ -34,6 +36,8 @@ def repack(path: Path) -> None:
     NWBDecodeError
         If the copy does not have the same objects; the file is as it was then.
     """
+    if _has_buried_references(path):
+        return
     fresh = path.with_name(path.name + "-repacked")
     try:
         with h5py.File(path, "r") as old, h5py.File(fresh, "x") as new:
@@ -47,6 +51,29 @@ def repack(path: Path) -> None:
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _has_buried_references(path: Path) -> bool:
+    """Whether a file holds references within compound types or arrays."""
+
+    def buried(_: str, held: Any) -> bool | None:
+        if not isinstance(held, h5py.Dataset):
+            return None
+        whole = h5py.check_ref_dtype(held.dtype) is not None
+        return True if not whole and _refers(held.dtype) else None
+
+    with h5py.File(path, "r") as file:
+        return bool(file.visititems(buried))
+
+
+def _refers(dtype: Any) -> bool:
+    parts = [dtype[name] for name in dtype.names] if dtype.names else []
+    if dtype.subdtype is not None:
+        parts.append(dtype.subdtype[0])
+    items = h5py.check_vlen_dtype(dtype)
+    if items is not None and not isinstance(items, type):
+        parts.append(items)
+    return h5py.check_ref_dtype(dtype) is not None or any(_refers(part) for part in parts)
 
 
 def _copy_all(old: h5py.File, new: h5py.File) -> None:
