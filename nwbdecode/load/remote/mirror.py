@@ -61,6 +61,11 @@ def mirrored(store: Store, settings: CacheSettings) -> MirroredFolder:
 
     needs_hdmf_zarr(store.shown)
     name = unquote(store.shown.rpartition("/")[2])
+    if name in ("", ".", "..") or set(name) & set("/\\:\0"):
+        raise NWBDecodeError(
+            f"the address {store.shown!r} ends in {name!r}, which is no name of a folder; "
+            "give the address of the store itself"
+        )
     content = f"url:{store.shown}:{store.version}:{hashlib.sha256(store.text).hexdigest()}"
     folder = settings.downloads / hashlib.sha256(content.encode()).hexdigest()[:16]
     path = folder / name
