@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.results.safe import own_alike
@@ -21,8 +23,6 @@ def repack(path: Path) -> None:
 
     Everything is copied as it is stored, whether NWB knows it or not: chunks
     stay compressed, links stay links, and references point to the copies.
-    A file with references inside compound values, such as the series that a table of
-    trials names, is left as it is: HDF5 copies those without pointing them anew.
     (Exporting with pynwb would drop what no specification names; deleting
     alone frees neither the text of a deleted part nor the file's length.)
 
@@ -36,8 +36,6 @@ def repack(path: Path) -> None:
     NWBDecodeError
         If the copy does not have the same objects; the file is as it was then.
     """
-    if _has_buried_references(path):
-        return
     fresh = path.with_name(path.name + "-repacked")
     try:
         with h5py.File(path, "r") as old, h5py.File(fresh, "x") as new:
@@ -51,29 +49,6 @@ def repack(path: Path) -> None:
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def _has_buried_references(path: Path) -> bool:
-    """Whether a file holds references within compound types or arrays."""
-
-    def buried(_: str, held: Any) -> bool | None:
-        if not isinstance(held, h5py.Dataset):
-            return None
-        whole = h5py.check_ref_dtype(held.dtype) is not None
-        return True if not whole and _refers(held.dtype) else None
-
-    with h5py.File(path, "r") as file:
-        return bool(file.visititems(buried))
-
-
-def _refers(dtype: Any) -> bool:
-    parts = [dtype[name] for name in dtype.names] if dtype.names else []
-    if dtype.subdtype is not None:
-        parts.append(dtype.subdtype[0])
-    items = h5py.check_vlen_dtype(dtype)
-    if items is not None and not isinstance(items, type):
-        parts.append(items)
-    return h5py.check_ref_dtype(dtype) is not None or any(_refers(part) for part in parts)
 
 
 def _copy_all(old: h5py.File, new: h5py.File) -> None:
@@ -90,6 +65,26 @@ def _copy_all(old: h5py.File, new: h5py.File) -> None:
     del new[_WHOLE]
     for name in [name for name in new if name.startswith(_MET_EARLY)]:
         del new[name]
+    old.visititems(lambda name, held: _point_anew(held, new, name))
+
+
+def _point_anew(held: Any, new: h5py.File, name: str) -> None:
+    """Mend the references in compound values, which HDF5 copies without following them.
+
+    A table of trials names its series so.
+    """
+    if not isinstance(held, h5py.Dataset) or not held.dtype.names:
+        return
+    fields = [f for f in held.dtype.names if h5py.check_ref_dtype(held.dtype[f]) is h5py.Reference]
+    if not fields:
+        return
+    values = np.array(held[()])
+    for field in fields:
+        column = values[field]
+        for row in np.ndindex(column.shape):
+            if place := _place(held.file, column[row]):
+                column[row] = new[place].ref
+    new[name][()] = values
 
 
 def _inventory(file: h5py.File) -> dict[str, tuple[Any, ...]]:
@@ -100,9 +95,46 @@ def _inventory(file: h5py.File) -> dict[str, tuple[Any, ...]]:
 
 
 def _told(file: h5py.File, held: Any) -> tuple[Any, ...]:
-    form = (held.shape, held.dtype, held.chunks) if isinstance(held, h5py.Dataset) else ()
+    form: tuple[Any, ...] = ()
+    if isinstance(held, h5py.Dataset):
+        values = held[()] if _refers(held.dtype) else None
+        places = [_place(file, reference) for reference in _references(values)]
+        form = (held.shape, held.dtype, held.chunks, places)
     attrs = {
-        name: file[value].name if isinstance(value, h5py.Reference) and value else None
+        name: [_place(file, reference) for reference in _references(value)]
         for name, value in held.attrs.items()
     }
     return type(held).__name__, form, attrs
+
+
+def _place(file: h5py.File, reference: h5py.Reference) -> str | None:
+    """Path that a reference leads to, None if to nothing."""
+    if not reference:
+        return None
+    try:
+        return str(file[reference].name)
+    except (KeyError, OSError, RuntimeError, ValueError):  # to what is no more
+        return ""
+
+
+def _refers(dtype: np.dtype) -> bool:
+    """Whether there are references anywhere in values of a type."""
+    parts = [dtype[name] for name in dtype.names or ()]
+    if dtype.subdtype is not None:
+        parts.append(dtype.subdtype[0])
+    items = h5py.check_vlen_dtype(dtype)
+    if isinstance(items, np.dtype):
+        parts.append(items)
+    return h5py.check_ref_dtype(dtype) is not None or any(_refers(part) for part in parts)
+
+
+def _references(values: Any) -> Iterator[h5py.Reference]:
+    """Every reference in values, however deep."""
+    if isinstance(values, h5py.Reference):
+        yield values
+    elif isinstance(values, np.ndarray | np.void) and values.dtype.names:
+        for name in values.dtype.names:
+            yield from _references(values[name])
+    elif isinstance(values, np.ndarray) and values.dtype == object:
+        for value in values.ravel():
+            yield from _references(value)

@@ -70,6 +70,38 @@ def test_all_that_was_there_is_as_it_was_and_the_result_is_read_back(recording: 
     assert list(recording.parent.iterdir()) == [recording]
 
 
+def test_series_that_trials_name_are_still_found_when_a_run_was_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "session.nwb"
+    nwbfile = with_tone("mine", ["low", "high"])
+    series = [
+        pynwb.TimeSeries(name=name, data=np.arange(50.0), rate=10.0, unit="V")
+        for name in ("a", "b")
+    ]
+    for one in series:
+        nwbfile.add_acquisition(one)
+    nwbfile.add_trial(start_time=0.0, stop_time=1.0, timeseries=series)
+    nwbfile.add_trial(start_time=2.0, stop_time=3.0, timeseries=series[1:])
+    with pynwb.NWBHDF5IO(str(path), mode="w") as io:
+        io.write(nwbfile)
+
+    def named() -> list[list[tuple[str, int, int, float]]]:
+        with pynwb.NWBHDF5IO(str(path), mode="r") as io:
+            trials = io.read().trials["timeseries"]
+            return [
+                [(r.timeseries.name, r.idx_start, r.count, float(r.data[0])) for r in trials[row]]
+                for row in range(2)
+            ]
+
+    before = named()
+    assert [[name for name, *_ in row] for row in before] == [["a", "b"], ["b"]]
+    nd.append(made.decoding(bins=3000), path)
+    size = path.stat().st_size
+    nd.append(made.decoding(), path, exists="replace")
+    assert named() == before
+    assert path.stat().st_size < size
+    assert nd.read(path).identical(made.decoding())
+
+
 def test_replacing_a_run_gives_its_space_back_and_keeps_everything_else(recording: Path) -> None:
     before = content(recording)
     nd.append(made.decoding(seed=1), recording, run="other")
