@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nwbdecode.decoding import IDENTITY, Decoding
 from nwbdecode.errors import NWBDecodeError
@@ -42,11 +45,11 @@ def fit_request(
                 "imaging": place.get("imaging"),
             },
             "targets": {
-                str(name): [held.attrs.get("spec", ""), held.attrs["kind"]]
+                str(name): [held.attrs.get("spec") or _content(held), held.attrs["kind"]]
                 for name, held in targets.items()
             },
             "settings": settings.model_dump(mode="json", exclude={"cache"}),
-            "init": None if init is None else init["sha256"],
+            "init": None if init is None else [init["sha256"], init.get("match")],
         }
     )
 
@@ -135,6 +138,14 @@ def _short(value: Any) -> str:
 def _identity(facts: Mapping[str, Any]) -> dict[str, Any]:
     # What is on a network also has its content named; a local file may be moved.
     return {k: facts[k] for k in (*IDENTITY, "content") if facts.get(k)}
+
+
+def _content(target: xr.DataArray) -> str:
+    """What a target that no file holds is known by."""
+    digest = hashlib.sha256()
+    for part in (target["time"], target):
+        digest.update(np.ascontiguousarray(part.to_numpy()).tobytes())
+    return digest.hexdigest()
 
 
 def _number(label: Any) -> Any:

@@ -35,6 +35,8 @@ class Destination:
     run : str or None
     announce : callable, optional
         Called with the file and the run that the result went to, or was found in.
+    decoders : tuple of paths
+        Files that decoders are read from, which are never replaced.
     """
 
     output: str | os.PathLike[str] | None = None
@@ -42,6 +44,7 @@ class Destination:
     exists: Exists | Literal["skip"] = "error"
     run: str | None = None
     announce: Announce | None = None
+    decoders: tuple[str | os.PathLike[str], ...] = ()
 
     @property
     def writes(self) -> Exists:
@@ -69,6 +72,12 @@ class Destination:
                 "(output); choose one of them"
             )
         check_run(self.run)
+        for held in self.decoders:
+            if self.output is not None and _is_same_file(self.output, held):
+                raise NWBDecodeError(
+                    f"{os.fspath(self.output)!r} holds the decoders that are used, which would be "
+                    "lost; give another output"
+                )
         facts = None if opened is None else opened.facts
         if self.output is not None:
             check_output(self.output, exists=self.writes, source=facts, run=self.run)
@@ -192,6 +201,10 @@ def _rescued(
         f"{why}. The result is not lost, it is in {str(place)!r}: move it, or `append` what "
         "`read` gives of it"
     )
+
+
+def _is_same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def own_file(opened: Source) -> str:

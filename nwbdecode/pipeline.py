@@ -107,7 +107,7 @@ def fit(
     from nwbdecode.load import open as open_source
 
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
-    place = Destination(output, append, exists, run, announce)
+    place = Destination(output, append, exists, run, announce, _files(init))
     if exists != "skip":
         place.check()
     opened = open_source(source)
@@ -239,7 +239,7 @@ def predict(
     if use not in ("auto", "final", "ensemble"):
         raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
     check_match(match)
-    place = Destination(output, exists=exists, announce=announce)
+    place = Destination(output, exists=exists, announce=announce, decoders=_files(decoded))
     if exists != "skip":
         place.check()
     result = _with_decoders(decoded, run)
@@ -321,6 +321,10 @@ def with_epochs(
     asked = {"epochs.only": only, "epochs.exclude": exclude}
     given = {k: [v] if isinstance(v, str) else list(v) for k, v in asked.items() if v is not None}
     return settings.changed(given) if given else settings
+
+
+def _files(given: Any) -> tuple[str | os.PathLike[str], ...]:
+    return (given,) if isinstance(given, str | os.PathLike) else ()
 
 
 def _read_targets(

@@ -41,6 +41,12 @@ class Choice:
         }
 
     @property
+    def of_anything(self) -> bool:
+        """Whether it is not just the signal that was trained on, as it was."""
+        chosen = self.signal is not None or self.channels is not None
+        return chosen or self.of_time or self.keep_invalid
+
+    @property
     def of_time(self) -> bool:
         """Whether part of the recording's time was chosen."""
         return self.time is not None or bool(self.only or self.exclude)
@@ -69,8 +75,13 @@ def decode(
     if seen and _meets_training(result, source, choice):
         if use == "auto":
             return _out_of_fold(result, source, choice, progress=progress)
-        power = trained_features(result, source, progress=progress)
-        return _by(result, power, result.truth, use, in_sample=True, unscored={}, about={})
+        if choice.of_anything:
+            power, about = _new_features(result, source, choice, progress=progress)
+            truth, _ = _truth(result, source, power, keep_invalid=choice.keep_invalid)
+        else:
+            power, about = trained_features(result, source, progress=progress), {}
+            truth = result.truth
+        return _by(result, power, truth, use, in_sample=True, unscored={}, about=about)
     learned = _was_begun_from(result, source.facts)
     if learned and use == "auto":
         raise NWBDecodeError(

@@ -150,6 +150,32 @@ def test_a_decoder_that_does_not_know_its_sessions_needs_its_file(monday: Decodi
         fitted("monday", init=monday.replace(decoders={"final": bare}))
 
 
+def test_what_was_trained_on_a_bare_array_might_have_seen_any_session(monday: Decoding) -> None:
+    source = nd.open(recording("tuesday", like=1))
+    power = nd.wavelet_power(source.signal(SIGNAL), **CONFIG["features"], progress=False)
+    targets = align(source.targets("effort"), power)
+    bare = power.copy()
+    del bare.attrs["source"]
+    began = CNNDecoder(**SETTINGS, init=monday.decoders["final"]).fit(bare, targets).to_stored()  # type: ignore[arg-type]
+    for unknown in (CNNDecoder(**SETTINGS).fit(bare, targets).to_stored(), began):  # type: ignore[arg-type]
+        with pytest.raises(nd.NWBDecodeError, match="does not say which session"):
+            CNNDecoder(**SETTINGS, init=unknown).fit(power, targets)  # type: ignore[arg-type]
+        with pytest.raises(nd.NWBDecodeError, match="does not say which session"):
+            fitted("tuesday", like=1, init=unknown)
+
+
+def test_what_the_estimator_began_from_is_never_tested_either(monday: Decoding) -> None:
+    source = nd.open(recording("tuesday", like=1))
+    power = nd.wavelet_power(source.signal(SIGNAL), **CONFIG["features"], progress=False)
+    begun = CNNDecoder(**SETTINGS, init=monday.decoders["final"])  # type: ignore[arg-type]
+    tuesday = nd.cross_validate(begun, power, source.targets("effort"), progress=False, n_shifts=20)
+    with pytest.raises(nd.NWBDecodeError, match="began from one that was trained on this session"):
+        nd.predict(tuesday, recording("monday"), progress=False)
+    made = nd.predict(tuesday, recording("monday"), use="final", progress=False)
+    assert made.predictions.attrs["in_sample"]
+    assert not made.scores.data_vars
+
+
 @pytest.mark.parametrize(
     ("section", "changes", "said"),
     [
@@ -165,8 +191,10 @@ def test_what_does_not_fit_is_refused(
         fitted("tuesday", like=1, init=monday, config=config)
 
 
-def test_of_another_width_what_fits_is_taken_over_and_told(monday: Decoding) -> None:
-    config = {**CONFIG, "decoder": {**CONFIG["decoder"], "hidden": 6}}
+# Half the width divides the old streams evenly, and the halves are no streams.
+@pytest.mark.parametrize("hidden", [2, 6, 8])
+def test_of_another_width_what_fits_is_taken_over_and_told(monday: Decoding, hidden: int) -> None:
+    config = {**CONFIG, "decoder": {**CONFIG["decoder"], "hidden": hidden}}
     told = fitted("tuesday", like=1, init=monday, config=config).recipe["init"]
     assert 0 < told["share"] < 0.5
 

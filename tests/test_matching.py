@@ -67,6 +67,19 @@ def test_channels_are_taken_in_order_if_asked(trained: Decoding, expected: np.nd
         predicted(trained, match="order", ids=[0, 1, 2, 3])
 
 
+@pytest.mark.parametrize("match", ["position", "order"])
+def test_ids_that_both_recordings_use_do_not_undo_the_match(
+    trained: Decoding, expected: np.ndarray, match: str
+) -> None:
+    """The same numbers, counted from the other end of the probe."""
+    other = {"ids": [4, 3, 2, 1, 0], "places": [0, 20, 40, 60, 80.0]}
+    made = predicted(trained, match=match, **other)
+    assert_same(made, expected)
+    assert made.recipe["prediction"]["channels"] == [4, 3, 2, 1, 0]
+    by_id = predicted(trained, **other).predictions["effort"].to_numpy()
+    assert np.nanmax(np.abs(by_id - expected)) > 1e-3
+
+
 @pytest.mark.parametrize("lost", [{"ids": [0, 1, 3, 4]}, {"bad": [2]}])
 def test_a_missing_channel_is_as_in_the_middle_of_training(
     trained: Decoding, lost: dict[str, Any]

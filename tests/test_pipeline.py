@@ -154,6 +154,25 @@ def test_a_stretch_that_touches_training_is_refused(
         nd.predict(decoded, recording, time=time, progress=False)
 
 
+def test_the_refitted_decoder_predicts_the_stretch_of_training_that_was_asked_for(
+    decoded: Path, recording: Path
+) -> None:
+    whole, part = (
+        nd.predict(decoded, recording, time=time, use="final", progress=False)
+        for time in (None, (10.0, 30.0))
+    )
+    assert part.predictions.attrs["in_sample"]
+    assert not part.scores.data_vars
+    assert 10 < part.time[0] < part.time[-1] < 30 < whole.time[-1]
+
+
+def test_decoders_are_never_replaced_by_what_they_predict(decoded: Path, recording: Path) -> None:
+    before = decoded.read_bytes()
+    with pytest.raises(nd.NWBDecodeError, match="holds the decoders that are used"):
+        nd.predict(decoded, recording, decoded, exists="replace", progress=False)
+    assert decoded.read_bytes() == before
+
+
 def test_predictions_cannot_predict(decoded: Path, recording: Path, tmp_path: Path) -> None:
     made = nd.predict(decoded, recording, progress=False)
     with pytest.raises(nd.NWBDecodeError, match="no decoders"):

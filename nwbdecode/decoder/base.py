@@ -215,9 +215,12 @@ class _Bins:
 
 
 def _sessions(power: xr.DataArray) -> list[dict[str, Any]]:
-    """Name the session that is trained on, so that it is known whenever the decoder is used."""
+    """Name the session that is trained on, so that it is known whenever the decoder is used.
+
+    A bare array does not say which it is of: it counts as a session all the same.
+    """
     told = power.attrs.get("source", {})
-    return [{k: told[k] for k in IDENTITY if told.get(k)}] if told else []
+    return [{k: told[k] for k in IDENTITY if told.get(k)}]
 
 
 def _edges(power: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:

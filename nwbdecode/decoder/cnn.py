@@ -17,7 +17,6 @@ from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
 from nwbdecode.decoder.windows import DecodeAt, Window, decodable, runs
-from nwbdecode.decoding import IDENTITY
 from nwbdecode.errors import NWBDecodeError, suggest
 
 if TYPE_CHECKING:
@@ -196,13 +195,7 @@ class CNNDecoder(Decoder):
 
         if self.init is None:
             return None
-        source = power.attrs.get("source", {})
-        if any(source.get(name) for name in IDENTITY) and not self.init.config.get("sessions"):
-            raise NWBDecodeError(
-                "the decoder to begin from does not say which session it was trained on, so it "
-                "might have seen this one; fit it again"
-            )
-        refuse_same_session(self.init.config.get("sessions", []), source)
+        refuse_same_session(self.init.config.get("sessions", []), power.attrs.get("source", {}))
         old = from_stored(self.init, device="cpu")
         if not isinstance(old, CNNDecoder):
             raise NWBDecodeError(

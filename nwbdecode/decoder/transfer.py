@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nwbdecode.decoding import same_session
+from nwbdecode.decoding import IDENTITY, same_session
 from nwbdecode.errors import NWBDecodeError
 
 if TYPE_CHECKING:
@@ -26,11 +26,24 @@ Axes = Mapping[str, tuple[str | int, ...]]
 def refuse_same_session(told: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> None:
     """Refuse to begin from a decoder that has seen the session to be cross-validated.
 
+    Parameters
+    ----------
+    told : sequence of mappings
+        Sessions that the decoder has seen; an empty one was not known.
+    given : mapping
+        The session; empty where the features come from a bare array.
+
     Raises
     ------
     NWBDecodeError
-        Its weights would carry the test blocks into training.
+        Its weights would carry the test blocks into training, or may do so.
     """
+    known = [any(session.get(name) for name in IDENTITY) for session in told]
+    if any(given.get(name) for name in IDENTITY) and not (known and all(known)):
+        raise NWBDecodeError(
+            "the decoder to begin from does not say which session it was trained on, so it "
+            "might have seen this one; give the file that holds it, or fit it again"
+        )
     for session in told:
         if same_session(session, given):
             raise NWBDecodeError(
