@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pynwb
 import pytest
+import xarray as xr
 from pynwb import NWBHDF5IO
 
 import nwbdecode as nd
@@ -43,6 +44,11 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("NWBDECODE_CACHE", str(tmp_path / "cache"))
     return tmp_path
+
+
+def kinds(targets: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Targets of the user's own making, which no file holds."""
+    return {name: one.assign_attrs(kind="linear", units="N") for name, one in targets.items()}
 
 
 def example(name: str) -> ModuleType:
@@ -103,6 +109,15 @@ def test_what_was_made_otherwise_is_no_result_of_this_request(lab: Path) -> None
             lab / "raw" / "tuesday.nwb", targets=TARGET, output=output, config=CONFIG,
             exists="skip", progress=False,
         )  # fmt: skip
+    effort = nd.open(raw).targets(TARGET)
+    held = lab / "held_decoded.nwb"
+    twice = [
+        {name: one.drop_attrs() * factor for name, one in effort.items()} for factor in (1.0, 2.0)
+    ]
+    nd.fit(raw, targets=kinds(twice[0]), output=held, config=CONFIG, progress=False)
+    with pytest.raises(nd.NWBDecodeError, match="targets was"):
+        nd.fit(raw, targets=kinds(twice[1]), output=held, config=CONFIG, exists="skip",
+               progress=False)  # fmt: skip
     os.utime(raw)
     with pytest.raises(nd.NWBDecodeError, match="which was changed since"):
         nd.fit(raw, targets=TARGET, output=output, config=CONFIG, exists="skip", progress=False)
@@ -136,7 +151,7 @@ def test_make_makes_what_is_older_than_its_recording(lab: Path) -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     command = ("make", "-f", EXAMPLES / "Makefile", "RECORDINGS=raw", "RESULTS=out",
-               f"TARGET={TARGET}", "OPTIONS=--config settings.json")  # fmt: skip
+               f"TARGET=an effort & more={TARGET}", "OPTIONS=--config settings.json")  # fmt: skip
     first = run(*command, cwd=lab)
     assert first.returncode == 0, first.stderr
     before = state(lab / "out")
@@ -158,7 +173,7 @@ def test_snakemake_makes_all_once(lab: Path) -> None:
         pytest.skip("snakemake is not installed")
     command = (
         "snakemake", "-s", EXAMPLES / "Snakefile", "--cores", 1, "--config", "recordings=raw",
-        "results=out", f"target={TARGET}", "settings=settings.json",
+        "results=out", f"target=an effort & more={TARGET}", "settings=settings.json",
     )  # fmt: skip
     first = run(*command, cwd=lab)
     assert first.returncode == 0, first.stderr

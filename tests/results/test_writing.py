@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 
 from nwbdecode.errors import NWBDecodeError
@@ -98,6 +99,16 @@ def test_a_file_is_not_replaced_by_one_that_lacks_a_run_of_it(tmp_path: Path) ->
         with pytest.raises(NWBDecodeError, match=rf"holds other runs too \(in {lost}\)"):
             write(made.decoding(seed=2), path, run=run, exists="replace")
         assert path.read_bytes() == before
+
+
+def test_a_link_that_leads_nowhere_hides_no_run(tmp_path: Path) -> None:
+    path = write(made.decoding(), tmp_path / "decoded.nwb", run="theta")
+    with h5py.File(path, "a") as file:
+        file["processing/decoding_theta/gone"] = h5py.SoftLink("/nowhere")
+    before = path.read_bytes()
+    with pytest.raises(NWBDecodeError, match="holds other runs too"):
+        write(made.decoding(seed=2), path, exists="replace")
+    assert path.read_bytes() == before
 
 
 def test_a_file_of_one_named_run_is_replaced_by_a_run_of_that_name(tmp_path: Path) -> None:

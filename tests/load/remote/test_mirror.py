@@ -7,6 +7,7 @@ import pickle
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -132,3 +133,15 @@ def test_arrays_described_in_no_known_way_are_refused(
         root = described(tmp_path, {"a/.zarray": array})
         said, _ = refused(served(archive, root), download=True)
         assert "describe 'a' in no way that is known" in said
+
+
+@pytest.mark.parametrize("name", ["..%2F..%2Fleft.nwb.zarr", "%2Ftmp%2Fleft.nwb.zarr"])
+def test_a_name_that_leads_out_of_the_cache_is_refused(
+    archive: DandiServer, tmp_path: Path, name: str
+) -> None:
+    pytest.importorskip("hdmf_zarr")
+    (tmp_path / ".zmetadata").write_text(json.dumps({"metadata": {".zgroup": {"zarr_format": 2}}}))
+    archive.serve(f"lab/{name}/.zmetadata", tmp_path / ".zmetadata")
+    archive.serve(f"lab/{unquote(name)}/.zmetadata", tmp_path / ".zmetadata")
+    said, _ = refused(f"{archive.store}/files/lab/{name}", download=True)
+    assert "which is no name of a folder" in said
