@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import h5py
 
 _SHOWN = 3
+#: What pynwb caches by itself.
+_OWN = ("core", "hdmf-common", "hdmf-experimental")
 
 
 def prune_specifications(file: h5py.File) -> dict[str, list[str]]:
@@ -43,8 +46,7 @@ def prune_specifications(file: h5py.File) -> dict[str, list[str]]:
         except InvalidVersion:
             return False, version
 
-    place = file.attrs.get(".specloc")
-    cached = file[place] if place else file.get("specifications", {})
+    cached = cached_specifications(file)
     removed = {}
     for namespace, versions in cached.items():
         old = sorted(versions, key=order)[:-1]
@@ -55,19 +57,53 @@ def prune_specifications(file: h5py.File) -> dict[str, list[str]]:
     return removed
 
 
+def cached_specifications(file: h5py.File) -> MutableMapping[str, Any]:
+    """Give the specifications that a file caches, by namespace and version."""
+    place = file.attrs.get(".specloc")
+    return file[place] if place else file.get("specifications", {})
+
+
+def forget_unused(file: h5py.File, known: Collection[str] = ()) -> None:
+    """Remove the specifications of extensions that nothing in a file needs.
+
+    pynwb caches every extension that the process has loaded. One that has nothing
+    to do with the file can keep others from opening it.
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for writing.
+    known : collection of str
+        Namespaces that stay: those that were there before.
+    """
+    cached = cached_specifications(file)
+    needed = {*_OWN, *known}
+    file.visititems(lambda _, held: needed.add(str(held.attrs.get("namespace", "core"))))
+    todo = sorted(needed)
+    while todo:
+        for held in cached.get(todo.pop(), {}).values():
+            told = json.loads(held["namespace"][()])["namespaces"]
+            parts = [part for space in told for part in space.get("schema", [])]
+            found = {part["namespace"] for part in parts if "namespace" in part} - needed
+            needed |= found
+            todo += found
+    for name in set(cached) - needed:
+        del cached[name]
+
+
 def faults(path: Path) -> list[str]:
     """What `pynwb.validate` finds wrong with a file."""
     with warnings.catch_warnings():
         # A file's cached schema often differs from the installed one; nothing to act on.
         warnings.filterwarnings("ignore", message="Ignoring the following cached namespace")
         with unlocked(str(path)) as file:
-            io = pynwb.NWBHDF5IO(file=file, mode="r")
             # By what the file says of its types: another extension that this process has
             # loaded may take only some types from the core, and know no file at all.
-            _, manager, _ = get_cached_namespaces_to_validate(io=io)
-            if manager is not None:
-                io = pynwb.NWBHDF5IO(file=file, mode="r", manager=manager)
-            return [str(error) for error in pynwb.validate(io=io)]
+            told = pynwb.NWBHDF5IO(file=file, mode="r")
+            _, manager, _ = get_cached_namespaces_to_validate(io=told)
+            # Closed at once: what an external link leads to is open as long as this is.
+            with pynwb.NWBHDF5IO(file=file, mode="r", manager=manager) as io:
+                return [str(error) for error in pynwb.validate(io=io)]
 
 
 def check_sound(path: Path, before: Iterable[str] = (), *, label: str) -> None:

@@ -29,7 +29,13 @@ from nwbdecode.results.runs import (
 )
 from nwbdecode.results.safe import Busy, copy, replacing
 from nwbdecode.results.session import new_file
-from nwbdecode.results.soundness import check_sound, faults, prune_specifications
+from nwbdecode.results.soundness import (
+    cached_specifications,
+    check_sound,
+    faults,
+    forget_unused,
+    prune_specifications,
+)
 
 if TYPE_CHECKING:
     from nwbdecode.decoding import Decoding
@@ -110,6 +116,7 @@ def write(
                     add_decoding(nwbfile, decoding, run=name)
                     with _hdf5(aside, "x", str(place)) as file:
                         NWBHDF5IO(file=file, mode="w").write(nwbfile)
+                        forget_unused(file)
                         if links:
                             add_links(file, decoding, _real(place))
                 check_sound(aside, label=str(place))
@@ -186,11 +193,13 @@ def append(
         copy(real, aside)
         with _hdf5(aside, "r+", str(path)) as file:
             name, replaced = _make_room(file, name, exists)
+            known = list(cached_specifications(file))
             with NWBHDF5IO(file=file, mode="r+") as io:
                 nwbfile = io.read()
                 add_decoding(nwbfile, decoding, run=name)
                 io.write(nwbfile)
                 prune_specifications(file)
+                forget_unused(file, known)
         if replaced:
             repack(aside)
         check_sound(aside, before, label=str(path))

@@ -9,6 +9,7 @@ from pathlib import Path
 _PARTIAL = """
 import sys
 from pathlib import Path
+import h5py
 import pynwb
 from pynwb.spec import NWBGroupSpec, NWBNamespaceBuilder, export_spec
 from nwbdecode.results import append, read, write
@@ -25,6 +26,10 @@ result = decoding()
 path = write(result, folder / "decoded.nwb")
 append(result, path, run="again")
 assert read(path, run="again").identical(result)
+with h5py.File(path) as file:
+    assert set(file["specifications"]) == {
+        "core", "hdmf-common", "hdmf-experimental", "ndx-decoding"
+    }
 """
 
 
