@@ -16,7 +16,7 @@ from nwbdecode.load.signal import Signal
 
 @dataclass(frozen=True)
 class Transform:
-    """From padded samples (channel, time) to (bin, frequency, channel).
+    """From padded samples (time, channel) to (bin, frequency, channel).
 
     `make` takes the samples, the index of the first counted from the segment's, and the
     bins' first and last samples. `before` and `after` are the samples beyond a bin's own
@@ -38,7 +38,7 @@ def make_transform(signal: Signal, recipe: dict[str, Any]) -> Transform:
 
 
 def _means(samples: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    from nwbdecode.features.filterbank import smooth_mean
+    from nwbdecode.features.means import smooth_mean
 
     one = np.ones(1, dtype=np.float32)
     return smooth_mean(samples, one, first - origin, stop - origin)[:, None, :]
@@ -57,32 +57,29 @@ def _ready_made(frequencies: np.ndarray) -> Callable[..., np.ndarray]:
 
 
 def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any]) -> Transform:
-    from nwbdecode.features import filterbank
+    from nwbdecode.features.filterbank import FilterBank
+    from nwbdecode.features.means import smooth_mean
 
-    w0, truncate = recipe["w0"], recipe["truncate"]
-    filters = [filterbank.make_band(f, rate, w0=w0, truncate=truncate) for f in bands]
+    fast = recipe["engine"] == "filterbank"
+    bank = FilterBank(bands, rate, w0=recipe["w0"], truncate=recipe["truncate"])
     low_pass = _low_pass(float(bands[0]), rate) if recipe["remainder"] else None
     low_reach = 0 if low_pass is None else len(low_pass) // 2
     causal = recipe["causal"]
-    if causal and recipe["engine"] != "filterbank":
+    if causal and not fast:
         raise NWBDecodeError("causal features come from engine='filterbank' alone")
 
     def make(samples: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        if recipe["engine"] == "filterbank":
-            rows = []
-            for band in filters:
-                lag = band.reach if causal else 0
-                rows.append(filterbank.band_power(samples, origin, band, first - lag, stop - lag))
-            out = np.stack(rows, axis=1)
+        if fast:
+            out = bank.power(samples, origin, first, stop, causal=causal)
         else:
             out = _slow_power(recipe, samples, bands, rate, first - origin, stop - origin)
         if low_pass is None:
             return out
         at = origin + (low_reach if causal else 0)
-        row = filterbank.smooth_mean(samples, low_pass, first - at, stop - at)
+        row = smooth_mean(samples, low_pass, first - at, stop - at)
         return np.concatenate([row[:, None, :], out], axis=1)
 
-    reach = max(low_reach, *(band.reach for band in filters))
+    reach = max(low_reach, bank.reach)
     return Transform(make, before=2 * reach if causal else reach, after=0 if causal else reach)
 
 
@@ -110,9 +107,7 @@ def _slow_power(
         )
     time = np.zeros(len(first))
     bins = Bins(first, stop, time, time, time, time, 0.0)
-    out = reference_power(
-        samples.T, bins, bands, rate, w0=recipe["w0"], truncate=recipe["truncate"]
-    )
+    out = reference_power(samples, bins, bands, rate, w0=recipe["w0"], truncate=recipe["truncate"])
     return out.astype(np.float32)
 
 
@@ -130,9 +125,9 @@ def _pywt_power(
     # exp(-t^2 / B) exp(2 pi i C t): B = 2 is a Gaussian of unit deviation.
     wavelet = pywt.ContinuousWavelet(f"cmor2.0-{w0 / (2 * np.pi)!r}")
     scales = w0 * rate / (2 * np.pi * bands)
-    out = np.empty((len(first), len(bands), samples.shape[0]), dtype=np.float32)
+    out = np.empty((len(first), len(bands), samples.shape[1]), dtype=np.float32)
     edges = np.stack([first, stop], axis=1).ravel()
-    for c, row in enumerate(samples):
+    for c, row in enumerate(samples.T):
         # Its default precision steps through slow wavelets so coarsely that they lose shape.
         transform, _ = pywt.cwt(row.astype(np.float64), scales, wavelet, method="fft", precision=14)
         # Its gain at the band's own frequency is sqrt(scale) / 2 of the amplitude.

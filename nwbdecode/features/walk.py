@@ -184,12 +184,13 @@ def _block(plan: _Plan, low: int, high: int) -> np.ndarray:
         start = int(wanted.min())
         read = signal.read_array(segment.start + start, segment.start + int(wanted.max()) + 1)
         read = read.reshape(len(read), -1).astype(np.float32, copy=False)
-        samples = np.ascontiguousarray(plan.reference.apply(read)[wanted - start].T)
+        samples = np.ascontiguousarray(plan.reference.apply(read)[wanted - start])
         # The bands need its room.
         del read
         origin = begin - segment.start
         if plan.notch is not None:
-            samples = plan.notch.apply(samples)
+            by_channel = plan.notch.apply(np.ascontiguousarray(samples.T))
+            samples = np.ascontiguousarray(by_channel.T)
             origin += plan.notch.before
         make = plan.transform.make
         parts.append(make(samples, origin, first - segment.start, stop - segment.start))

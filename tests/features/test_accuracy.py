@@ -66,6 +66,43 @@ def test_silence_is_as_silent_as_in_the_plain_transform(compared: Compared) -> N
     assert (error < 1e-3 * compared.plain[..., 3].max(axis=0)).all()
 
 
+@pytest.mark.parametrize("rate", [1000.0, 24_414.0625])
+@pytest.mark.parametrize("w0", [4.0, 5.3, 9.0, 20.0])
+def test_other_wavelets_are_followed_as_closely(w0: float, rate: float) -> None:
+    samples = field_potential(rate, 6000 / rate, channels=1)
+    how = {"rate": rate, "lowest": rate / 100, "highest": 0.3 * rate, "n_bands": 8, "w0": w0}
+    fast, plain = (
+        wavelet_power(samples, bin=50.3 / rate, engine=engine, progress=False, **how)
+        for engine in ("filterbank", "reference")
+    )
+    assert np.median(np.abs(fast / plain - 1), axis=0).max() < 3e-4
+
+
+@pytest.mark.parametrize("per_bin", [3.0, 20.5, 61.2, 300.0, 2500.0])
+def test_bins_of_any_width_are_followed_as_closely(per_bin: float) -> None:
+    rate = 20_000.0
+    samples = field_potential(rate, 1.0)
+    how = {"rate": rate, "lowest": 50.0, "n_bands": 12, "bin": per_bin / rate, "progress": False}
+    fast, plain = (
+        wavelet_power(samples, engine=engine, **how) for engine in ("filterbank", "reference")
+    )
+    assert np.median(np.abs(fast / plain - 1), axis=0).max() < 2e-4
+
+
+def test_an_impulse_fades_as_in_the_plain_transform() -> None:
+    # Away from the impulse, power is right until it has fallen by more than four orders.
+    rate = 20_000.0
+    samples = np.zeros((20_000, 1), dtype=np.float32)
+    samples[10_003] = 1.0
+    how = {"rate": rate, "lowest": 20.0, "n_bands": 12, "bin": 40.7 / rate, "progress": False}
+    fast, plain = (
+        wavelet_power(samples, engine=engine, **how).to_numpy()[..., 0]
+        for engine in ("filterbank", "reference")
+    )
+    faint = 1e-7 * plain.max(axis=0)
+    np.testing.assert_array_less(np.abs(fast - plain), 1e-3 * plain + faint)
+
+
 def test_an_offset_adds_no_power() -> None:
     level = field_potential(250.0, 8.0)
     lifted = wavelet_power(level + np.float32(1e-3), rate=250.0, progress=False)
