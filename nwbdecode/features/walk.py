@@ -211,19 +211,24 @@ def _at_once(plan: _Plan, memory: int, block: int) -> tuple[int, Rows]:
     each = per_bin * sample_bytes + 8 * plan.shape[1] * plan.shape[2]
     # One block is put together while the other is written.
     blocks = 2 * 4 * block * plan.shape[1] * plan.shape[2]
-    free = memory - _ENGINE - blocks - rows.nbytes(reach)
-    room = [int((most - reach * sample_bytes) / each) for most in (free, memory)]
-    if room[0] >= _FEW:
-        return room[0], rows
+    free = memory - _ENGINE - blocks - reach * sample_bytes
+    # What the next piece reads again is kept if there is room, and else read again.
+    for how in (rows, replace(rows, keep=False)):
+        room = int((free - how.nbytes(reach)) / each)
+        if room >= _FEW:
+            return room, how
     # Where too little is left beside the engine, a few bins at a time are made all the same.
-    return max(1, min(room[1], _FEW)), replace(rows, keep=False)
+    room = int((memory - reach * sample_bytes) / each)
+    return max(1, min(room, _FEW)), replace(rows, keep=False)
 
 
 def _pieces(bins: Bins, low: int, high: int, at_once: int) -> Iterator[tuple[int, int]]:
-    """Cut bins [low, high) into pieces that fit into the memory, each of one run."""
+    """Cut bins [low, high) into even pieces that fit into the memory, each of one run."""
     turns = low + np.flatnonzero(np.diff(bins.runs[low:high])) + 1
     for begin, end in pairwise([low, *turns.tolist(), high]):
-        yield from ((at, min(at + at_once, end)) for at in range(begin, end, at_once))
+        # A short last piece would read all that it reaches for the sake of a few bins.
+        size = -(-(end - begin) // -(-(end - begin) // at_once))
+        yield from ((at, min(at + size, end)) for at in range(begin, end, size))
 
 
 @dataclass

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_THREADS = 4
 #: Bytes of a chunk that are worth the calls; HDF5 reads smaller ones as fast.
 _LEAST = 8 << 10
-#: Bytes of decompressed chunks that wait for each other, unless one alone is larger.
+#: Bytes of chunks on their way at once; larger ones go one by one.
 _AHEAD = 32 << 20
 
 
@@ -158,12 +158,13 @@ def _read(data: h5py.Dataset, codec: _Codec, bounds: list[tuple[int, int]]) -> n
         for (low, high), size in zip(bounds, codec.chunk, strict=True)
     ]
     chunks = ((at, *data.id.read_direct_chunk(at)) for at in itertools.product(*axes))
-    threads = min(_threads(), math.prod(map(len, axes)))
+    ahead = max(1, _AHEAD // codec.nbytes)
+    threads = min(_threads(), math.prod(map(len, axes)), ahead)
     if threads < 2:
         for chunk in chunks:
             place(*chunk)
     else:
-        _side_by_side(place, chunks, threads, most=max(threads, _AHEAD // codec.nbytes))
+        _side_by_side(place, chunks, threads, most=min(ahead, 4 * threads))
     return out
 
 
@@ -174,7 +175,7 @@ def _side_by_side(place: Any, chunks: Iterator[tuple[Any, ...]], threads: int, m
         try:
             for chunk in chunks:
                 waiting.append(pool.submit(place, *chunk))
-                if len(waiting) > min(most, 4 * threads):
+                if len(waiting) >= most:
                     waiting.popleft().result()
             while waiting:
                 waiting.popleft().result()
