@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.features.ahead import Behind, ahead
 from nwbdecode.features.bins import Bins, make_bins
 from nwbdecode.features.morlet import reflected
 from nwbdecode.features.notch import Notch, make_notch
 from nwbdecode.features.referencing import Referencing, referencing
+from nwbdecode.features.rows import Rows
 from nwbdecode.features.threads import engine_threads
 from nwbdecode.features.transform import Transform, make_transform
 from nwbdecode.load.signal import Signal
@@ -26,8 +31,11 @@ if TYPE_CHECKING:
 MEMORY = 1 << 30
 #: What compiling the engine leaves resident, at most.
 _ENGINE = 184 << 20
-#: Bytes a sample while it is read, mirrored and turned: three float32 copies.
+#: Bytes a sample, three times float32: what is transformed, its levels of lower rates, and what is
+#: read ahead or, where a piece is read whole, the samples as they are read.
 _SAMPLE = 4 * 3
+#: Share of the memory, as its inverse, that a slab of rows may take while it is read.
+_READING = 16
 #: Bins that make it worth reading all that they reach.
 _FEW = 16
 
@@ -122,34 +130,74 @@ def _values(
     from nwbdecode.features.store import BLOCK, FeatureStore, recipe_hash
 
     signal, shape = plan.signal, plan.shape
-    at_once = _bins_at_once(plan, memory)
-    digest = ""
-    kept: FeatureStore | None = None
     on_file = bool(signal.source.get("path") or signal.source.get("content"))
-    if store is not None or on_file or 4 * np.prod(shape) > memory:
-        digest = recipe_hash(plan.recipe, signal, plan.reference)
-        folder = Path(store) if store is not None else cache_folder() / "features" / digest
-        kept = FeatureStore(folder if store is None else folder / digest, shape, plan.recipe)
-        todo = kept.missing()
-        values: Any = None
-    else:
+    stored = store is not None or on_file or 4 * np.prod(shape) > memory
+    at_once, rows = _at_once(plan, memory, min(BLOCK, shape[0]) if stored else 0)
+    if not stored:
         values = np.empty(shape, dtype=np.float32)
-        todo = list(range(-(-shape[0] // BLOCK)))
-    for block in _progress(todo, "features", progress and len(todo) > 4):
-        low, high = block * BLOCK, min((block + 1) * BLOCK, shape[0])
-        pieces = [(at, min(at + at_once, high)) for at in range(low, high, at_once)]
-        out = np.concatenate([_block(plan, *piece) for piece in pieces])
-        if kept is None:
-            values[low:high] = out
-        else:
-            kept.write(block, out)
-    return (values if kept is None else kept.lazy()), digest
+        blocks = list(range(-(-shape[0] // BLOCK)))
+        _fill(plan, rows, at_once, blocks, progress, lambda block: values[block])
+        return values, ""
+    digest = recipe_hash(plan.recipe, signal, plan.reference)
+    folder = Path(store) if store is not None else cache_folder() / "features" / digest
+    kept = FeatureStore(folder if store is None else folder / digest, shape, plan.recipe)
+
+    def room(block: slice) -> np.ndarray:
+        return np.empty((block.stop - block.start, *shape[1:]), dtype=np.float32)
+
+    _fill(plan, rows, at_once, kept.missing(), progress, room, kept.write)
+    return kept.lazy(), digest
 
 
-def _bins_at_once(plan: _Plan, memory: int) -> int:
-    """Bins whose samples fit into the memory together with all that they reach."""
+def _fill(
+    plan: _Plan,
+    rows: Rows,
+    at_once: int,
+    blocks: Sequence[int],
+    progress: bool,
+    room: Callable[[slice], np.ndarray],
+    write: Callable[[int, np.ndarray], None] | None = None,
+) -> None:
+    """Compute blocks while the next piece is read and the block before is written."""
+    from nwbdecode.features.store import BLOCK
+
+    def pieces(block: int) -> Iterator[tuple[int, int]]:
+        low, high = block * BLOCK, min((block + 1) * BLOCK, plan.shape[0])
+        return _pieces(plan.bins, low, high, at_once)
+
+    every = (piece for block in blocks for piece in pieces(block))
+    with _reading(plan, rows, every) as read, Behind() as written:
+        for block in _progress(blocks, progress):
+            low, high = block * BLOCK, min((block + 1) * BLOCK, plan.shape[0])
+            out = room(slice(low, high))
+            for at, stop in pieces(block):
+                out[at - low : stop - low] = _transformed(plan, next(read))
+            if write is not None:
+                written.do(write, block, out)
+
+
+def _reading(
+    plan: _Plan, rows: Rows, pieces: Iterator[tuple[int, int]]
+) -> AbstractContextManager[Iterator[_Piece]]:
+    """Samples of pieces, one after the other; read ahead where that can be stopped at once."""
+    if rows.slab:
+        return ahead(partial(_read, plan, rows), pieces)
+    # A stream from the network or a movie is asked for minutes of work by one call.
+    return nullcontext(_read(plan, rows, piece, _go_on) for piece in pieces)
+
+
+def _go_on() -> None:
+    """Nothing has to be stopped on the thread that would stop it."""
+
+
+def _at_once(plan: _Plan, memory: int, block: int) -> tuple[int, Rows]:
+    """Bins whose samples fit into the memory together with all that they reach, and how to read.
+
+    `block` is the number of bins of a block that is put together before it is written.
+    """
     signal, bins = plan.signal, plan.bins
     columns = max(signal.n_channels * max(len(signal.frequencies), 1), plan.shape[2])
+    rows = Rows.of(signal, max(memory - _ENGINE, memory // _READING) // _READING)
     sample_bytes = _SAMPLE * columns
     reach = plan.before + plan.after
     per_bin = max(bins.width * signal.rate, 1.0)
@@ -161,40 +209,79 @@ def _bins_at_once(plan: _Plan, memory: int) -> int:
         )
     # The bands of a bin are held twice while they are put together.
     each = per_bin * sample_bytes + 8 * plan.shape[1] * plan.shape[2]
-    room = [int((most - reach * sample_bytes) / each) for most in (memory - _ENGINE, memory)]
+    # One block is put together while the other is written.
+    blocks = 2 * 4 * block * plan.shape[1] * plan.shape[2]
+    free = memory - _ENGINE - blocks - reach * sample_bytes
+    # What the next piece reads again is kept if there is room, and else read again.
+    for how in (rows, replace(rows, keep=False)):
+        room = int((free - how.nbytes(reach)) / each)
+        if room >= _FEW:
+            return room, how
     # Where too little is left beside the engine, a few bins at a time are made all the same.
-    return room[0] if room[0] >= _FEW else max(1, min(room[1], _FEW))
+    room = int((memory - reach * sample_bytes) / each)
+    return max(1, min(room, _FEW)), replace(rows, keep=False)
 
 
-def _block(plan: _Plan, low: int, high: int) -> np.ndarray:
-    """Compute bins [low, high), run by run."""
+def _pieces(bins: Bins, low: int, high: int, at_once: int) -> Iterator[tuple[int, int]]:
+    """Cut bins [low, high) into even pieces that fit into the memory, each of one run."""
+    turns = low + np.flatnonzero(np.diff(bins.runs[low:high])) + 1
+    for begin, end in pairwise([low, *turns.tolist(), high]):
+        # A short last piece would read all that it reaches for the sake of a few bins.
+        size = -(-(end - begin) // -(-(end - begin) // at_once))
+        yield from ((at, min(at + size, end)) for at in range(begin, end, size))
+
+
+@dataclass
+class _Piece:
+    """Samples of some bins and all that these reach; what works on them takes them out."""
+
+    samples: np.ndarray | None
+    origin: int
+    first: np.ndarray
+    stop: np.ndarray
+
+
+def _read(plan: _Plan, rows: Rows, piece: tuple[int, int], check: Callable[[], None]) -> _Piece:
+    """Read what bins [low, high) of one run depend on: referenced and mirrored."""
     signal, bins = plan.signal, plan.bins
-    parts = []
-    for run in np.unique(bins.runs[low:high]):
-        inside = low + np.flatnonzero(bins.runs[low:high] == run)
-        segment = signal.segments[bins.segment[inside[0]]]
-        first, stop = bins.first[inside], bins.stop[inside]
-        begin, end = int(first[0]) - plan.before, int(stop[-1]) + plan.after
-        wanted = np.arange(begin, end) - segment.start
-        if begin < segment.start or end > segment.stop:
-            size = segment.stop - segment.start
-            # A mirror at the start would show a causal filter the future: hold the first sample.
-            causal = plan.after == 0 < plan.before
-            wanted = np.clip(wanted, 0, size - 1) if causal else reflected(wanted, size)
-        start = int(wanted.min())
-        read = signal.read_array(segment.start + start, segment.start + int(wanted.max()) + 1)
-        read = read.reshape(len(read), -1).astype(np.float32, copy=False)
-        samples = np.ascontiguousarray(plan.reference.apply(read)[wanted - start])
-        # The bands need its room.
-        del read
-        origin = begin - segment.start
-        if plan.notch is not None:
-            by_channel = plan.notch.apply(np.ascontiguousarray(samples.T))
-            samples = np.ascontiguousarray(by_channel.T)
-            origin += plan.notch.before
-        make = plan.transform.make
-        parts.append(make(samples, origin, first - segment.start, stop - segment.start))
-    return np.concatenate(parts)
+    low, high = piece
+    segment = signal.segments[bins.segment[low]]
+    first, stop = bins.first[low:high], bins.stop[low:high]
+    begin, end = int(first[0]) - plan.before, int(stop[-1]) + plan.after
+    wanted = np.arange(begin, end)
+    if begin < segment.start or end > segment.stop:
+        size = segment.stop - segment.start
+        # A mirror at the start would show a causal filter the future: hold the first sample.
+        causal = plan.after == 0 < plan.before
+        inside = wanted - segment.start
+        inside = np.clip(inside, 0, size - 1) if causal else reflected(inside, size)
+        wanted = segment.start + inside
+    samples: np.ndarray | None = None
+    for part in rows.parts(wanted):
+        check()
+        these = wanted[part]
+        start = int(these.min())
+        stored = rows.read(start, int(these.max()) + 1, int(stop[-1]) - plan.before)
+        read = signal.converted(stored).reshape(len(stored), -1).astype(np.float32, copy=False)
+        ready = plan.reference.apply(read)
+        if samples is None:
+            samples = np.empty((len(wanted), ready.shape[1]), dtype=np.float32)
+        in_order = len(ready) == len(these) and these[-1] - these[0] == len(these) - 1
+        samples[part] = ready if in_order else ready[these - start]
+    return _Piece(samples, begin - segment.start, first - segment.start, stop - segment.start)
+
+
+def _transformed(plan: _Plan, piece: _Piece) -> np.ndarray:
+    samples, piece.samples = piece.samples, None
+    assert samples is not None
+    origin = piece.origin
+    if plan.notch is not None:
+        # Each copy is let go before the next is made.
+        samples = np.ascontiguousarray(samples.T)
+        samples = plan.notch.apply(samples)
+        samples = np.ascontiguousarray(samples.T)
+        origin += plan.notch.before
+    return plan.transform.make(samples, origin, piece.first, piece.stop)
 
 
 def _labelled(values: Any, plan: _Plan, digest: str) -> xr.DataArray:
@@ -254,7 +341,8 @@ def _plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
-def _progress(steps: Sequence[int], label: str, shown: bool) -> Any:
+def _progress(steps: Sequence[int], shown: bool) -> Any:
     from tqdm.auto import tqdm
 
-    return tqdm(steps, desc=label, unit="block", disable=not shown, leave=False)
+    hidden = not shown or len(steps) <= 4
+    return tqdm(steps, desc="features", unit="block", disable=hidden, leave=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError, suggest
+from nwbdecode.load.deflated import Inflated
 from nwbdecode.load.stored import StoredRows, read_rows
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class HDF5Reader(StoredRows):
             # Opened for each read: a handle that stayed open would keep this process from opening
             # the file with a lock, as h5py does by default, after its source is closed.
             with unlocked(self.path) as file:
-                return take(file[self.dataset])
+                return take(Inflated(file[self.dataset]))
         except (OSError, RuntimeError, KeyError) as error:
             raise NWBDecodeError(
                 f"could not read samples {start} to {stop} of {self.dataset!r} in {self.path!r}: "

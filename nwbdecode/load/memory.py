@@ -135,7 +135,8 @@ def reader_of(data: Any) -> Reader:
     if isinstance(data, h5py.Dataset):
         path = data.file.filename
         if isinstance(path, str) and os.path.isfile(path):
-            return HDF5Reader(os.path.abspath(path), data.name, data.shape, data.dtype.str)
+            rows = data.chunks[0] if data.chunks else 1
+            return HDF5Reader(os.path.abspath(path), data.name, data.shape, data.dtype.str, rows)
         return _streamed(data) or HeldReader(data)
     if type(data).__module__.startswith("zarr."):
         from nwbdecode.load.zarr import zarr_reader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -18,7 +18,11 @@ Modality = Literal["ephys", "ecog", "imaging", "spikes", "bands"]
 
 
 class Reader(Protocol):
-    """Where samples come from; it must survive pickling, so it holds no open handle."""
+    """Where samples come from; it must survive pickling, so it holds no open handle.
+
+    One that also has ``chunk_rows`` is read in slabs of as many rows, or multiples of it,
+    where much is read (see `StoredRows`); others are asked for all that is needed at once.
+    """
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -37,6 +41,8 @@ class ArrayReader:
     """Samples that already sit in memory."""
 
     array: np.ndarray
+    #: No row is better read with its neighbors.
+    chunk_rows: ClassVar[int] = 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -225,8 +231,10 @@ class Signal:
                 f"samples [{start}, {stop}) leave the recording, which has {self.reader.shape[0]}"
             )
         stored = self.reader.read(start, stop, self.columns[picked])
-        if units == "counts":
-            return stored
+        return stored if units == "counts" else self.converted(stored, picked)
+
+    def converted(self, stored: np.ndarray, picked: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Samples in `units`, of samples as stored."""
         dtype = np.float64 if stored.dtype.itemsize > 4 else np.float32
         scaled: Any = stored.astype(dtype)
         # Bands of a channel share its factor.

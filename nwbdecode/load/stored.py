@@ -21,12 +21,16 @@ class StoredRows:
     stored_shape : tuple of int
     stored_dtype : str
         As numpy writes it, such as ``"<i2"``.
+    chunk_rows : int, default 0
+        Rows that lie in the same chunks and are best read together; 1 where any are as
+        good, 0 where a range is better asked for whole.
     """
 
     path: str
     dataset: str
     stored_shape: tuple[int, ...]
     stored_dtype: str
+    chunk_rows: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:

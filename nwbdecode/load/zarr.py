@@ -163,7 +163,8 @@ def zarr_reader(data: Any) -> ZarrReader | None:
     where = getattr(store, "path", None)
     if not isinstance(where, str) or not is_zarr(where) or data.dtype.hasobject:
         return None
-    return ZarrReader(os.path.abspath(where), data.path, tuple(data.shape), data.dtype.str)
+    shape, rows = tuple(data.shape), int(data.chunks[0])
+    return ZarrReader(os.path.abspath(where), data.path, shape, data.dtype.str, rows)
 
 
 def _bytes(path: str) -> int:
