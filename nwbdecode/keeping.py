@@ -99,8 +99,7 @@ class Destination:
         if self.exists != "skip" or not (self.append or self.output):
             return None
         file = own_file(opened) if self.append else str(self.output)
-        recording = None if self.append else opened.facts.get("path") or ""
-        there = standing(file, request, run=self.run, recording=recording)
+        there = standing(file, request, run=self.run, appended=self.append)
         if there is not None and self.announce is not None:
             only = self.run is None and not self.append
             self.announce(str(file), run_names(file)[0] if only else check_run(self.run))
