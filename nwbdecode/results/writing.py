@@ -67,8 +67,8 @@ def write(
         Where the file shall be, by custom with the suffix ``.nwb``.
     exists : {"error", "replace", "new"}, default "error"
         If there is such a file: refuse, replace it, or take the next free name
-        (``NAME_2.nwb``). The source itself is never replaced, nor a file that
-        holds other runs.
+        (``NAME_2.nwb``). Only a result that was written so is replaced: no
+        recording, nor a file that holds other runs.
     run : str, optional
         Name of the run in the file.
     links : bool, default False
@@ -86,7 +86,7 @@ def write(
     Raises
     ------
     NWBDecodeError
-        When the file exists, is the source, has no folder, is being written by
+        When the file exists, is no result, has no folder, is being written by
         another run, does not fit on the disk, or something in the result cannot
         be stored.
 
