@@ -120,8 +120,8 @@ def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
     exclude: tuple[str, ...], keep_invalid: bool, output: str | None, append: bool,
-    exists: Any, run: str | None, init: str | None, match: Any, no_importance: bool,
-    config: str | None, download: bool, as_json: bool, **given: Any,
+    exists: Any, run: str | None, init: str | None, init_run: str | None, match: Any,
+    no_importance: bool, config: str | None, download: bool, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Decode targets from a signal of SOURCE, cross-validated, into a new file or SOURCE itself.
 
@@ -175,8 +175,8 @@ def fit(
             announce(estimate(taken, settings, n_targets=len(read)))
         result = pipeline.fit(
             opened, taken.path, read, output,
-            config=settings, channels=channels, time=time, init=init, match=match,
-            append=append, exists=exists, run=run, announce=lies,
+            config=settings, channels=channels, time=time, init=init, init_run=init_run,
+            match=match, append=append, exists=exists, run=run, announce=lies,
         )  # fmt: skip
     about: dict[str, Any] = {"status": "skipped" if done else "done", **lies.told}
     if init is not None:

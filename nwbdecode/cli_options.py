@@ -86,12 +86,17 @@ def writing_or_skipping(command: Command) -> Command:
 
 
 def beginning(command: Command) -> Command:
-    """Give a command ``--init`` and ``--match``."""
+    """Give a command ``--init``, ``--init-run`` and ``--match``."""
     init = click.option(
         "--init", type=click.Path(dir_okay=False), metavar="DECODED",
         help="Begin from the decoder that another session trained: a file that fit wrote.",
     )  # fmt: skip
-    return init(matching(command))
+    run = click.option(
+        "--init-run",
+        metavar="NAME",
+        help="Which run of the file to begin from, if it holds several.",
+    )
+    return init(run(matching(command)))
 
 
 def matching(command: Command) -> Command:

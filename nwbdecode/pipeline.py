@@ -40,6 +40,7 @@ def fit(
     only: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
     init: Init | None = None,
+    init_run: str | None = None,
     match: Match = "id",
     append: bool = False,
     exists: Exists | Literal["skip"] = "error",
@@ -66,6 +67,8 @@ def fit(
         A result of another session whose refitted decoder training begins from:
         its weights are taken over where bands and settings are the same, channels
         and targets are found again. ``recipe["init"]`` says which were.
+    init_run : str, optional
+        Which run of `init`, a file that holds several.
     match : {"id", "position", "order"}, default "id"
         How the channels of `init` are found, as for `predict`.
     append : bool, default False
@@ -106,6 +109,10 @@ def fit(
     from nwbdecode.keeping import Destination
     from nwbdecode.load import open as open_source
 
+    if init is None and init_run is not None:
+        raise NWBDecodeError(
+            f"init_run={init_run!r} names a run of `init` (--init), which was not given"
+        )
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
     place = Destination(output, append, exists, run, announce, _files(init))
     if exists != "skip":
@@ -123,7 +130,7 @@ def fit(
         paths = [entry["path"] for entry in opened.catalog()["targets"]]
         raise NWBDecodeError(f"no target was given; name at least one. {suggest('', paths)}")
     read = _read_targets(opened, targets, keep_invalid=settings.epochs.keep_invalid)
-    begun, about = (None, None) if init is None else begin_from(init, taken, match)
+    begun, about = (None, None) if init is None else begin_from(init, taken, match, init_run)
     request = fit_request(taken, read, settings, about)
     there = place.standing(opened, request)
     if there is not None:
