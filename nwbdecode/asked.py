@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.blocks import versions
-from nwbdecode.decoding import IDENTITY, Decoding
+from nwbdecode.decoding import IDENTITY, NO_IMPORTANCE, Decoding
 from nwbdecode.errors import NWBDecodeError
 
 if TYPE_CHECKING:
@@ -147,6 +147,13 @@ def standing(
         before = found.recipe["prediction"].get("request") or {}
     asked = {name: held for name, held in request.items() if not (appended and name == _STATE)}
     differing = [name for name in asked if asked[name] != before.get(name)]
+    missing = found.recipe.get(NO_IMPORTANCE)
+    if not differing and missing and "prediction" not in found.recipe:
+        raise NWBDecodeError(
+            f"{str(path)!r} is there without the importance that was asked for, which could not "
+            f"be measured ({missing}). `nwbdecode importance` adds it, exists='replace' makes all "
+            "of it anew"
+        )
     if not differing:
         return found
     if differing == [_STATE]:

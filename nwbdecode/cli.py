@@ -142,6 +142,7 @@ def fit(
     """
     from nwbdecode import pipeline
     from nwbdecode.config import FitConfig
+    from nwbdecode.decoding import NO_IMPORTANCE
     from nwbdecode.estimate import estimate
     from nwbdecode.keeping import Destination
     from nwbdecode.load import open as open_source
@@ -178,6 +179,11 @@ def fit(
             config=settings, channels=channels, time=time, init=init, init_run=init_run,
             match=match, append=append, exists=exists, run=run, announce=lies,
         )  # fmt: skip
+    if NO_IMPORTANCE in result.recipe:
+        raise NWBDecodeError(
+            f"importance could not be measured ({result.recipe[NO_IMPORTANCE]}). All else is in "
+            f"{lies.told['output']!r}; `nwbdecode importance` adds it"
+        )
     about: dict[str, Any] = {"status": "skipped" if done else "done", **lies.told}
     if init is not None:
         begun = result.recipe["init"]

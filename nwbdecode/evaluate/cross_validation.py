@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from nwbdecode.decoder.base import Decoder
 
 _N_BOOTSTRAP = 1000
+_FEW_BINS = 3
+#: Coordinates of the bins that no result keeps.
+_HELPERS = ("bin_start", "bin_end", "segment", "trial")
 
 
 def cross_validate(
@@ -96,8 +99,7 @@ def cross_validate(
     fold_of = _fold_of(folds, predicted["cnn"])
     predictions = _attributed(predicted.pop("cnn"), targets, fold_of)
     beside = {name: _attributed(part, targets, fold_of) for name, part in predicted.items()}
-    helpers = ["bin_start", "bin_end", "segment", "trial"]
-    truth = _attributed(targets.drop_vars(helpers, errors="ignore"), targets, fold_of)
+    truth = _attributed(targets.drop_vars(_HELPERS, errors="ignore"), targets, fold_of)
     return Decoding(
         predictions=predictions,
         truth=truth,
@@ -109,6 +111,54 @@ def cross_validate(
         folds=_fold_table(folds),
         history=_history(fitted),
         decoders={name: own.to_stored() for name, own in fitted.items()},
+        channels=_channels(power),
+        recipe=_recipe(decoder, power, targets, cv),
+        source=dict(power.attrs.get("source", {})),
+    )  # fmt: skip
+
+
+def outline(
+    decoder: Decoder, power: xr.DataArray, targets: xr.Dataset, cv: PurgedKFold
+) -> Decoding:
+    """Give what `cross_validate` will make, as far as it is known before anything is trained.
+
+    Parameters
+    ----------
+    decoder, power, cv
+        As for `cross_validate`.
+    targets : Dataset on the bins of `power`
+
+    Returns
+    -------
+    Decoding
+        Of a few bins, without scores; names, labels, attributes and recipe are those of
+        the result.
+
+    Raises
+    ------
+    NWBDecodeError
+        If a target is unusable.
+    """
+    import xarray as xr
+    from safetensors.numpy import save
+
+    from nwbdecode.decoder.coding import Coding
+    from nwbdecode.decoding import StoredDecoder
+
+    whole = np.ones(targets.sizes["time"], dtype=bool)
+    codings = [Coding.learn(target, whole) for target in targets.data_vars.values()]
+    few = targets.isel(time=slice(0, _FEW_BINS)).drop_vars(_HELPERS, errors="ignore")
+    fold_of = np.full(few.sizes["time"], -1, dtype=np.int16)
+    nothing = {
+        one.name: one.labelled(one.decode(np.zeros((len(fold_of), one.width)))) for one in codings
+    }
+    known = {"codings": [one.as_json() for one in codings]}
+    empty = xr.Dataset()
+    return Decoding(
+        predictions=_attributed(xr.Dataset(nothing, {"time": few["time"]}), few, fold_of),
+        truth=_attributed(few, few, fold_of),
+        scores=empty, folds=empty, history=empty,
+        decoders={"final": StoredDecoder(known, save({}))},
         channels=_channels(power),
         recipe=_recipe(decoder, power, targets, cv),
         source=dict(power.attrs.get("source", {})),
