@@ -119,7 +119,7 @@ def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
 def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
-    exclude: tuple[str, ...], keep_invalid: bool, output: str | None, append: bool,
+    exclude: tuple[str, ...], keep_invalid: bool | None, output: str | None, append: bool,
     exists: Any, run: str | None, init: str | None, init_run: str | None, match: Any,
     no_importance: bool, config: str | None, download: bool, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
@@ -154,8 +154,8 @@ def fit(
         changes["decoder.decode_at"] = "end"
     if no_importance:
         changes["evaluation.importance"] = []
-    if keep_invalid:
-        changes["epochs.keep_invalid"] = True
+    if keep_invalid is not None:
+        changes["epochs.keep_invalid"] = keep_invalid
     changes |= {f"epochs.{k}": list(v) for k, v in (("only", only), ("exclude", exclude)) if v}
     settings = FitConfig.of(config).changed(changes)
     if output is None and not append:
@@ -217,7 +217,7 @@ def predict(
     decoded: str, source: str, output: str, exists: Any, use: Any, match: Any, run: str | None,
     signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
-    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, download: bool,
+    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool | None, download: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Decode SOURCE with the decoders in DECODED, a file that fit wrote.

@@ -165,7 +165,9 @@ def selecting(command: Command) -> Command:
         help="Let nothing read these times. The file's invalid_times always are among them.",
     )
     invalid = click.option(
-        "--keep-invalid", is_flag=True, help="Keep what the file marks as invalid_times."
+        "--keep-invalid/--no-keep-invalid",
+        default=None,
+        help="Keep what the file marks as invalid_times, or not [not; predict: as in training].",
     )
     return signal(channels(time(only(exclude(invalid(command))))))
 

@@ -189,7 +189,7 @@ def predict(
     time: Span | None = None,
     only: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
-    keep_invalid: bool = False,
+    keep_invalid: bool | None = None,
     exists: Exists | Literal["skip"] = "error",
     announce: Announce | None = None,
     progress: bool = True,
@@ -223,8 +223,9 @@ def predict(
         Path of the signal in `source`, if it differs from the one trained on.
     channels, time, only, exclude, keep_invalid
         As for `Source.signal`; by default the channels trained on and, for
-        another recording, all of it but its invalid times. What training kept or
-        excluded is not looked for in another recording: name it again.
+        another recording, all of it, with or without its invalid times as in
+        training. What else training chose or excluded is not looked for in another
+        recording: name it again.
     exists : {"error", "replace", "new", "skip"}, default "error"
         If `output` is there: refuse, replace it, or take the next free name; "skip"
         as for `fit`.

@@ -53,7 +53,7 @@ def cross_validate(
     baselines : sequence of {"ridge"}, default ("ridge",)
         Decoders fitted on the same windows, decoded bins and folds.
     n_shifts : int, default 1000
-        Circular shifts that chance is measured with.
+        Circular shifts that chance is measured with, one at least.
     random_state : int, default 0
         Draws shifts and bootstrap; the decoder has its own.
     progress : bool, default True
@@ -65,7 +65,8 @@ def cross_validate(
     Raises
     ------
     NWBDecodeError
-        If the recording is too short for its folds and gaps, or a target is unusable.
+        If the recording is too short for its folds and gaps, a target is unusable, or
+        chance is not to be measured.
     """
     import xarray as xr
     from sklearn.base import clone
@@ -73,6 +74,7 @@ def cross_validate(
 
     from nwbdecode.features.align import align
 
+    _check_shifts(n_shifts)
     if not isinstance(targets, xr.Dataset):
         targets = align(targets, power)
     others = {name: _baseline(name, decoder) for name in baselines}
@@ -194,6 +196,7 @@ def score(
     """
     import xarray as xr
 
+    _check_shifts(n_shifts)
     names, decoders = [str(n) for n in truth.data_vars], list(predictions)
     metrics = list(dict.fromkeys(m for n in names for m in METRICS[truth[n].attrs["kind"]]))
     n_folds = int(fold_of.max()) + 1 if len(fold_of) else 0
@@ -236,6 +239,14 @@ def score(
         | {"bins": ("target", bins)},
         coords={"decoder": decoders, "target": names, "metric": metrics},
     )
+
+
+def _check_shifts(n_shifts: int) -> None:
+    if isinstance(n_shifts, bool) or not isinstance(n_shifts, int | np.integer) or n_shifts < 1:
+        raise NWBDecodeError(
+            f"n_shifts is {n_shifts!r}; expected a whole number of one or more: no score is given "
+            "without the chance it stands against"
+        )
 
 
 def _paired(truth: xr.DataArray, predicted: xr.DataArray) -> tuple[np.ndarray, ...]:

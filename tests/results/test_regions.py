@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pynwb
 import pytest
@@ -45,6 +46,18 @@ def test_masks_of_the_decoded_regions_are_those_of_the_recording(tmp_path: Path,
         assert roi.table is nwbfile.processing["ophys"]["ImageSegmentation"]["cells"]
         assert [int(roi.table.id[row]) for row in roi.data[:2]] == list(imaged.DECODED)
         assert roi.table.imaging_plane.location == "V1"
+
+
+def test_a_recording_is_closed_also_where_writing_fails(tmp_path: Path) -> None:
+    recording = imaged.recorded(tmp_path / "session.nwb")
+    result = imaged.decoded(recording)
+    unfit = result.replace(recipe={"made": {1, 2}})
+    with pytest.raises(nd.NWBDecodeError, match="holds a set") as told:
+        nd.write(unfit, tmp_path / "decoded.nwb")
+    held = h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
+    assert str(recording).encode() not in [h5py.h5f.get_name(one) for one in held]
+    # What the error refers to lives until here, so that it was no collection that closed it.
+    assert told.value.__traceback__ is not None
 
 
 def test_without_the_recording_the_result_is_written_all_the_same(tmp_path: Path) -> None:
