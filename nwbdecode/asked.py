@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nwbdecode.decoding import IDENTITY, Decoding
+from nwbdecode.blocks import versions
+from nwbdecode.decoding import IDENTITY, NO_IMPORTANCE, Decoding
 from nwbdecode.errors import NWBDecodeError
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from nwbdecode.config import FitConfig
     from nwbdecode.load.signal import Signal
+
+#: Part of a request that changes with the recording's file.
+_STATE = "recording"
 
 
 def fit_request(
@@ -30,12 +35,13 @@ def fit_request(
     """Say what a fit is asked to do, as JSON values that its result keeps.
 
     Two requests that are equal give the same result, by the same version of the
-    package, as long as nobody changed the recording.
+    package.
     """
     place = signal.source.get("signal", {})
     return _plain(
         {
             "source": _identity(signal.source),
+            **_state(signal.source),
             "signal": {
                 "path": signal.path,
                 "object_id": signal.object_id,
@@ -59,7 +65,43 @@ def predict_request(
 ) -> dict[str, Any]:
     """Say what a prediction is asked to do, as JSON values that its result keeps."""
     decoders = {name: result.decoders[name].sha256 for name in result.decoders}
-    return _plain({"source": _identity(facts), "decoders": decoders, "choice": dict(choice)})
+    asked = {"source": _identity(facts), "decoders": decoders, "choice": dict(choice)}
+    return _plain(asked | _state(facts))
+
+
+def state_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Say in which state a recording is: one that was changed or replaced has another.
+
+    Of a folder all files count, wherever they lie in it. The state stays where the
+    recording is moved, or copied with its times.
+
+    Parameters
+    ----------
+    path : path of a file or folder
+
+    Returns
+    -------
+    dict
+        ``bytes`` and ``changed`` (the last time) for people; ``state``, a hash of the sizes
+        and times of all files.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "session.nwb"
+    ...     _ = file.write_text("as recorded")
+    ...     before = state_of(file)
+    ...     os.utime(file, (0, 0))
+    ...     print(before["bytes"], state_of(file)["changed"], state_of(file) == before)
+    11 1970-01-01T00:00:00+00:00 False
+    """
+    path = os.path.abspath(path)
+    held = [(os.path.relpath(name, path), size, ns) for name, size, ns in versions(path)]
+    last = datetime.fromtimestamp(max((ns for *_, ns in held), default=0) / 1e9, UTC)
+    digest = hashlib.blake2b(json.dumps(held).encode(), digest_size=16).hexdigest()
+    size = sum(size for _, size, _ in held)
+    return {"bytes": size, "changed": last.isoformat(timespec="seconds"), "state": digest}
 
 
 def standing(
@@ -67,7 +109,7 @@ def standing(
     request: Mapping[str, Any],
     *,
     run: str | None = None,
-    recording: str | None = None,
+    appended: bool = False,
 ) -> Decoding | None:
     """Give the result that is there already, if it is the one asked for.
 
@@ -77,9 +119,9 @@ def standing(
     request : dict
         From `fit_request` or `predict_request`.
     run : str, optional
-    recording : str, optional
-        Path of the recording, empty if it is not on disk: one that changed after the
-        result was written is not the same. None where `file` is the recording.
+    appended : bool, default False
+        Whether `file` is the recording itself, which adding a result has changed: its
+        state is not compared.
 
     Returns
     -------
@@ -97,24 +139,40 @@ def standing(
 
     path = Path(file)
     # A recording of its own holds other runs, or none yet.
-    if not path.exists() or (recording is None and (run or RUN) not in run_names(path)):
+    if not path.exists() or (appended and (run or RUN) not in run_names(path)):
         return None
-    found = read(path, run=run or (RUN if recording is None else None), lazy=True)
+    found = read(path, run=run or (RUN if appended else None), lazy=True)
     before = found.recipe.get("request") or {}
     if "prediction" in found.recipe:
         before = found.recipe["prediction"].get("request") or {}
-    differing = [name for name in request if request[name] != before.get(name)]
-    if differing:
+    asked = {name: held for name, held in request.items() if not (appended and name == _STATE)}
+    differing = [name for name in asked if asked[name] != before.get(name)]
+    missing = found.recipe.get(NO_IMPORTANCE)
+    if not differing and missing and "prediction" not in found.recipe:
         raise NWBDecodeError(
-            f"{str(path)!r} is there and was made otherwise: {_told(differing, before, request)}. "
-            "Give another output, or exists='replace'"
+            f"{str(path)!r} is there without the importance that was asked for, which could not "
+            f"be measured ({missing}). `nwbdecode importance` adds it, exists='replace' makes all "
+            "of it anew"
         )
-    if recording and os.path.getmtime(recording) > path.stat().st_mtime:
-        raise NWBDecodeError(
-            f"{str(path)!r} is older than {recording!r}, which was changed since; choose "
-            "exists='replace' to make it anew"
-        )
-    return found
+    if not differing:
+        return found
+    if differing == [_STATE]:
+        raise NWBDecodeError(_changed(path, before.get(_STATE), asked[_STATE]))
+    differing = [name for name in differing if name != _STATE]
+    raise NWBDecodeError(
+        f"{str(path)!r} is there and was made otherwise: {_told(differing, before, asked)}. "
+        "Give another output, or exists='replace'"
+    )
+
+
+def _changed(path: Path, before: Any, now: Mapping[str, Any]) -> str:
+    """Say that a recording is not what it was when a result was made of it."""
+    if not isinstance(before, Mapping):
+        why = "does not say in which state the recording was that it was made of"
+    else:
+        was, is_ = (f"{one['bytes']} bytes, of {one['changed']}" for one in (before, now))
+        why = f"was made of a recording which was changed or replaced since (then {was}; now {is_})"
+    return f"{str(path)!r} {why}; choose exists='replace' to make it anew"
 
 
 def _told(differing: list[str], before: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
@@ -138,6 +196,14 @@ def _short(value: Any) -> str:
 def _identity(facts: Mapping[str, Any]) -> dict[str, Any]:
     # What is on a network also has its content named; a local file may be moved.
     return {k: facts[k] for k in (*IDENTITY, "content") if facts.get(k)}
+
+
+def _state(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """State of a recording on disk, unless its bytes are known by what is named."""
+    path = facts.get("path")
+    if not path or facts.get("content") or not os.path.exists(path):
+        return {}
+    return {_STATE: state_of(path)}
 
 
 def _content(target: xr.DataArray) -> str:

@@ -19,7 +19,9 @@ Init: TypeAlias = StoredDecoder | Decoding | str | os.PathLike[str]
 _MOST_MISSING = 0.75
 
 
-def begin_from(init: Init, signal: Signal, match: Match) -> tuple[StoredDecoder, dict[str, Any]]:
+def begin_from(
+    init: Init, signal: Signal, match: Match, run: str | None = None
+) -> tuple[StoredDecoder, dict[str, Any]]:
     """Bring a stored decoder to the channels of another recording.
 
     Parameters
@@ -30,6 +32,8 @@ def begin_from(init: Init, signal: Signal, match: Match) -> tuple[StoredDecoder,
         That the fit shall read.
     match : {"id", "position", "order"}
         As for `nwbdecode.predict`.
+    run : str, optional
+        Which run of `init`, a file that holds several.
 
     Returns
     -------
@@ -37,22 +41,26 @@ def begin_from(init: Init, signal: Signal, match: Match) -> tuple[StoredDecoder,
         As `CNNDecoder` takes it for ``init``: its channels by their new ids.
     dict
         What a result keeps of it: ``sha256``, ``match``, ``sessions`` it has seen,
-        ``missing_channels``, and ``file``.
+        ``missing_channels``, and ``file`` and its ``run``.
 
     Raises
     ------
     NWBDecodeError
-        If there is no refitted decoder, it was trained on this very session, or
-        too few of its channels are there.
+        If there is no such run or no refitted decoder, it was trained on this very
+        session, or too few of its channels are there.
     """
     from nwbdecode.decoder.transfer import refuse_same_session
-    from nwbdecode.results import read
 
     check_match(match)
     told: dict[str, Any] = {}
     if isinstance(init, str | os.PathLike):
         told["file"] = os.path.basename(os.fspath(init))
-        init = read(init)
+        told |= {} if run is None else {"run": run}
+        init = _read(init, run)
+    elif run is not None:
+        raise NWBDecodeError(
+            f"what is begun from is in memory and one run; init_run={run!r} chooses in a file"
+        )
     decoder = init if isinstance(init, StoredDecoder) else _refitted(init)
     sessions = _sessions(init, decoder)
     refuse_same_session(sessions, signal.source)
@@ -62,6 +70,19 @@ def begin_from(init: Init, signal: Signal, match: Match) -> tuple[StoredDecoder,
         told |= {"match": match, "missing_channels": missing}
     begun = StoredDecoder(config, decoder.weights)
     return begun, {**told, "sha256": begun.sha256, "sessions": sessions}
+
+
+def _read(file: str | os.PathLike[str], run: str | None) -> Decoding:
+    from nwbdecode.results import read
+    from nwbdecode.results.reading import run_names
+
+    there = run_names(file) if run is None else []
+    if len(there) > 1:
+        raise NWBDecodeError(
+            f"{os.fspath(file)!r} holds {len(there)} runs: {', '.join(map(repr, there))}; name the "
+            "one to begin from with `init_run` (--init-run)"
+        )
+    return read(file, run=run)
 
 
 def _refitted(result: Decoding) -> StoredDecoder:

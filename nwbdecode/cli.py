@@ -119,9 +119,9 @@ def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
 def fit(
     source: str, targets: tuple[str, ...], signal: str | None, channels: str | None,
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
-    exclude: tuple[str, ...], keep_invalid: bool, output: str | None, append: bool,
-    exists: Any, run: str | None, init: str | None, match: Any, no_importance: bool,
-    config: str | None, download: bool, as_json: bool, **given: Any,
+    exclude: tuple[str, ...], keep_invalid: bool | None, output: str | None, append: bool,
+    exists: Any, run: str | None, init: str | None, init_run: str | None, match: Any,
+    no_importance: bool, config: str | None, download: bool, as_json: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Decode targets from a signal of SOURCE, cross-validated, into a new file or SOURCE itself.
 
@@ -142,6 +142,7 @@ def fit(
     """
     from nwbdecode import pipeline
     from nwbdecode.config import FitConfig
+    from nwbdecode.decoding import NO_IMPORTANCE
     from nwbdecode.estimate import estimate
     from nwbdecode.keeping import Destination
     from nwbdecode.load import open as open_source
@@ -153,8 +154,8 @@ def fit(
         changes["decoder.decode_at"] = "end"
     if no_importance:
         changes["evaluation.importance"] = []
-    if keep_invalid:
-        changes["epochs.keep_invalid"] = True
+    if keep_invalid is not None:
+        changes["epochs.keep_invalid"] = keep_invalid
     changes |= {f"epochs.{k}": list(v) for k, v in (("only", only), ("exclude", exclude)) if v}
     settings = FitConfig.of(config).changed(changes)
     if output is None and not append:
@@ -175,9 +176,14 @@ def fit(
             announce(estimate(taken, settings, n_targets=len(read)))
         result = pipeline.fit(
             opened, taken.path, read, output,
-            config=settings, channels=channels, time=time, init=init, match=match,
-            append=append, exists=exists, run=run, announce=lies,
+            config=settings, channels=channels, time=time, init=init, init_run=init_run,
+            match=match, append=append, exists=exists, run=run, announce=lies,
         )  # fmt: skip
+    if NO_IMPORTANCE in result.recipe:
+        raise NWBDecodeError(
+            f"importance could not be measured ({result.recipe[NO_IMPORTANCE]}). All else is in "
+            f"{lies.told['output']!r}; `nwbdecode importance` adds it"
+        )
     about: dict[str, Any] = {"status": "skipped" if done else "done", **lies.told}
     if init is not None:
         begun = result.recipe["init"]
@@ -211,7 +217,7 @@ def predict(
     decoded: str, source: str, output: str, exists: Any, use: Any, match: Any, run: str | None,
     signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
-    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool, download: bool,
+    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool | None, download: bool,
     as_json: bool,
 ) -> None:  # fmt: skip
     """Decode SOURCE with the decoders in DECODED, a file that fit wrote.

@@ -86,12 +86,17 @@ def writing_or_skipping(command: Command) -> Command:
 
 
 def beginning(command: Command) -> Command:
-    """Give a command ``--init`` and ``--match``."""
+    """Give a command ``--init``, ``--init-run`` and ``--match``."""
     init = click.option(
         "--init", type=click.Path(dir_okay=False), metavar="DECODED",
         help="Begin from the decoder that another session trained: a file that fit wrote.",
     )  # fmt: skip
-    return init(matching(command))
+    run = click.option(
+        "--init-run",
+        metavar="NAME",
+        help="Which run of the file to begin from, if it holds several.",
+    )
+    return init(run(matching(command)))
 
 
 def matching(command: Command) -> Command:
@@ -160,7 +165,9 @@ def selecting(command: Command) -> Command:
         help="Let nothing read these times. The file's invalid_times always are among them.",
     )
     invalid = click.option(
-        "--keep-invalid", is_flag=True, help="Keep what the file marks as invalid_times."
+        "--keep-invalid/--no-keep-invalid",
+        default=None,
+        help="Keep what the file marks as invalid_times, or not [not; predict: as in training].",
     )
     return signal(channels(time(only(exclude(invalid(command))))))
 

@@ -21,6 +21,9 @@ KINDS = ("linear", "circular", "categorical")
 #: Facts by which a session is known.
 IDENTITY = ("object_id", "identifier", "session_start_time")
 
+#: Part of a recipe that says why the importance that was asked for is missing.
+NO_IMPORTANCE = "no_importance"
+
 #: Metrics by kind of target, the headline first, and whether a larger value is better.
 METRICS: dict[str, dict[str, bool]] = {
     "linear": {"r": True, "r2": True, "error": False},

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nwbdecode.decoding import Decoding
 
 
 class NWBDecodeError(ValueError):
@@ -12,7 +16,15 @@ class NWBDecodeError(ValueError):
     Every message names what was found, what was expected and what to try
     next. It is a `ValueError`, so code that never imports this package's
     errors can still catch it.
+
+    Attributes
+    ----------
+    decoding : Decoding or None
+        A result that was made and could be stored nowhere: `nwbdecode.write` may
+        store it once the cause is mended.
     """
+
+    decoding: Decoding | None = None
 
 
 def suggest(wrong: str, valid: Iterable[str], *, most: int = 12) -> str:

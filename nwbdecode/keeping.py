@@ -84,6 +84,23 @@ class Destination:
         if self.append and opened is not None:
             check_appendable(own_file(opened), run=self.run, exists=self.writes)
 
+    def rehearse(self, outline: Decoding) -> None:
+        """Refuse a result that could not be stored, before it is made.
+
+        Parameters
+        ----------
+        outline : Decoding
+            What will be made, as far as it is known.
+
+        Raises
+        ------
+        NWBDecodeError
+        """
+        from nwbdecode.results.rehearsing import rehearse
+
+        if self.append or self.output is not None:
+            rehearse(outline, self.run)
+
     def standing(self, opened: Source, request: Mapping[str, Any]) -> Decoding | None:
         """Give the result asked for, where `exists` is ``"skip"`` and it is there already.
 
@@ -99,8 +116,7 @@ class Destination:
         if self.exists != "skip" or not (self.append or self.output):
             return None
         file = own_file(opened) if self.append else str(self.output)
-        recording = None if self.append else opened.facts.get("path") or ""
-        there = standing(file, request, run=self.run, recording=recording)
+        there = standing(file, request, run=self.run, appended=self.append)
         if there is not None and self.announce is not None:
             only = self.run is None and not self.append
             self.announce(str(file), run_names(file)[0] if only else check_run(self.run))
@@ -119,6 +135,7 @@ class Destination:
         ------
         NWBDecodeError
             When it could not be written where it shall go; the message says where it is.
+            Where it could be written nowhere, the error holds it as ``decoding``.
         """
         from nwbdecode.results import append, write
         from nwbdecode.results.runs import check_run
@@ -192,14 +209,26 @@ def _rescued(
     decoding: Decoding, wanted: Path, run: str | None, source: Any, error: Exception
 ) -> NWBDecodeError:
     """Say why a result is not where it was wanted, and where it is."""
+    from nwbdecode.results.mending import storable
+
     why = str(error).rstrip(".")
+    mended = ""
     try:
         place = rescue(decoding, wanted, run, source)
     except NWBDecodeError:
-        return NWBDecodeError(f"{why}. It could be written nowhere else either")
+        try:
+            place = rescue(storable(decoding), wanted, run, source)
+            mended = ", in which text stands for what cannot be stored"
+        except Exception:  # what can go wrong here is what went wrong before
+            lost = NWBDecodeError(
+                f"{why}. It could be written nowhere else either; in Python, the error's "
+                "attribute `decoding` holds the result"
+            )
+            lost.decoding = decoding
+            return lost
     return NWBDecodeError(
-        f"{why}. The result is not lost, it is in {str(place)!r}: move it, or `append` what "
-        "`read` gives of it"
+        f"{why}. The result is not lost, it is in {str(place)!r}{mended}: move it, or `append` "
+        "what `read` gives of it"
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from nwbdecode.decoding import Decoding, StoredDecoder
+from nwbdecode.decoding import NO_IMPORTANCE, Decoding, StoredDecoder
 from nwbdecode.errors import NWBDecodeError, suggest
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from nwbdecode.beginning import Init
     from nwbdecode.config import FitConfig
+    from nwbdecode.decoder import CNNDecoder
     from nwbdecode.keeping import Announce
     from nwbdecode.load.signal import Signal
     from nwbdecode.load.source import Source
@@ -40,6 +42,7 @@ def fit(
     only: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
     init: Init | None = None,
+    init_run: str | None = None,
     match: Match = "id",
     append: bool = False,
     exists: Exists | Literal["skip"] = "error",
@@ -66,6 +69,8 @@ def fit(
         A result of another session whose refitted decoder training begins from:
         its weights are taken over where bands and settings are the same, channels
         and targets are found again. ``recipe["init"]`` says which were.
+    init_run : str, optional
+        Which run of `init`, a file that holds several.
     match : {"id", "position", "order"}, default "id"
         How the channels of `init` are found, as for `predict`.
     append : bool, default False
@@ -93,20 +98,31 @@ def fit(
         work wherever that can be known. When what was made cannot be written
         in the end, it is written elsewhere and the message says where.
 
+    Warns
+    -----
+    UserWarning
+        If importance cannot be measured: the result is written and given without it.
+
     Examples
     --------
     >>> import nwbdecode as nd
     >>> nd.fit("session.nwb", targets="behavior/Position/led1:speed")  # doctest: +SKIP
     """
+    from nwbdecode import evaluate
     from nwbdecode.asked import fit_request
     from nwbdecode.beginning import begin_from
     from nwbdecode.config import FitConfig
-    from nwbdecode.evaluate import importance as measure
+    from nwbdecode.evaluate.cross_validation import outline
     from nwbdecode.features import align
     from nwbdecode.keeping import Destination
     from nwbdecode.load import open as open_source
 
+    if init is None and init_run is not None:
+        raise NWBDecodeError(
+            f"init_run={init_run!r} names a run of `init` (--init), which was not given"
+        )
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
+    evaluation = settings.evaluation
     place = Destination(output, append, exists, run, announce, _files(init))
     if exists != "skip":
         place.check()
@@ -123,33 +139,39 @@ def fit(
         paths = [entry["path"] for entry in opened.catalog()["targets"]]
         raise NWBDecodeError(f"no target was given; name at least one. {suggest('', paths)}")
     read = _read_targets(opened, targets, keep_invalid=settings.epochs.keep_invalid)
-    begun, about = (None, None) if init is None else begin_from(init, taken, match)
+    begun, about = (None, None) if init is None else begin_from(init, taken, match, init_run)
     request = fit_request(taken, read, settings, about)
     there = place.standing(opened, request)
     if there is not None:
         return there
     place.check(opened)
     power = _features(taken, settings, progress=progress)
-    decoding = _cross_validated(settings, power, align(read, power), begun, progress=progress)
-    span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
-    told = settings.model_dump(mode="json", exclude={"cache"})
-    made = {"path": taken.path, "time": span}
-    if "imaging" in taken.source["signal"]:
-        made["imaging"] = taken.source["signal"]["imaging"]
-    recipe = {**decoding.recipe, "signal": made, "config": told, "request": request}
+    aligned = align(read, power)
+    made: dict[str, Any] = {
+        "signal": _told(taken),
+        "config": settings.model_dump(mode="json", exclude={"cache"}),
+        "request": request,
+    }
+    decoder = _decoder(settings, begun)
+    cv = evaluate.PurgedKFold(evaluation.folds, gap=evaluation.gap)
+    known = outline(decoder, power, aligned, cv)
+    place.rehearse(known.replace(recipe={**known.recipe, **made, "init": about}))
+    decoding = evaluate.cross_validate(
+        decoder,
+        power,
+        aligned,
+        cv=cv,
+        refit=evaluation.refit,
+        baselines=evaluation.baselines,
+        n_shifts=evaluation.shifts,
+        random_state=settings.seed,
+        progress=progress,
+    )
     if about is not None:
-        recipe["init"] = {**about, **next(iter(decoding.decoders.values())).config["transfer"]}
-    decoding = decoding.replace(recipe=recipe)
-    evaluation = settings.evaluation
+        made["init"] = {**about, **next(iter(decoding.decoders.values())).config["transfer"]}
+    decoding = decoding.replace(recipe={**decoding.recipe, **made})
     if evaluation.importance:
-        decoding = measure(
-            decoding,
-            power,
-            by=evaluation.importance,
-            repeats=evaluation.repeats,
-            random_state=settings.seed,
-            progress=progress,
-        )
+        decoding = _with_importance(decoding, power, settings, progress=progress)
     place.keep(decoding, opened)
     return decoding
 
@@ -167,7 +189,7 @@ def predict(
     time: Span | None = None,
     only: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
-    keep_invalid: bool = False,
+    keep_invalid: bool | None = None,
     exists: Exists | Literal["skip"] = "error",
     announce: Announce | None = None,
     progress: bool = True,
@@ -201,8 +223,9 @@ def predict(
         Path of the signal in `source`, if it differs from the one trained on.
     channels, time, only, exclude, keep_invalid
         As for `Source.signal`; by default the channels trained on and, for
-        another recording, all of it but its invalid times. What training kept or
-        excluded is not looked for in another recording: name it again.
+        another recording, all of it, with or without its invalid times as in
+        training. What else training chose or excluded is not looked for in another
+        recording: name it again.
     exists : {"error", "replace", "new", "skip"}, default "error"
         If `output` is there: refuse, replace it, or take the next free name; "skip"
         as for `fit`.
@@ -306,9 +329,11 @@ def importance(
     if power is None:
         opened = prediction.trained_source(result, source)
         power = prediction.trained_features(result, opened, progress=progress)
-    return measure(
+    measured = measure(
         result, power, by=by, repeats=repeats, random_state=random_state, progress=progress
     )
+    recipe = {name: told for name, told in result.recipe.items() if name != NO_IMPORTANCE}
+    return measured.replace(recipe=recipe)
 
 
 def with_epochs(
@@ -343,31 +368,45 @@ def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.Data
     return wavelet_power(signal, **settings.features.model_dump(), store=store, progress=progress)
 
 
-def _cross_validated(
-    settings: FitConfig,
-    power: xr.DataArray,
-    targets: xr.Dataset,
-    init: StoredDecoder | None,
-    *,
-    progress: bool,
-) -> Decoding:
+def _decoder(settings: FitConfig, init: StoredDecoder | None) -> CNNDecoder:
     from nwbdecode.decoder import CNNDecoder
-    from nwbdecode.evaluate import PurgedKFold, cross_validate
+
+    return CNNDecoder(**settings.decoder.model_dump(), random_state=settings.seed, init=init)
+
+
+def _told(taken: Signal) -> dict[str, Any]:
+    """What a result's recipe says of the signal that was taken."""
+    span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
+    told = {"path": taken.path, "time": span}
+    if "imaging" in taken.source["signal"]:
+        told["imaging"] = taken.source["signal"]["imaging"]
+    return told
+
+
+def _with_importance(
+    decoding: Decoding, power: xr.DataArray, settings: FitConfig, *, progress: bool
+) -> Decoding:
+    """Measure importance; where that fails, say so and give what hours have made without it."""
+    from nwbdecode import evaluate
 
     evaluation = settings.evaluation
-    network = settings.decoder.model_dump()
-    decoder = CNNDecoder(**network, random_state=settings.seed, init=init)
-    return cross_validate(
-        decoder,
-        power,
-        targets,
-        cv=PurgedKFold(evaluation.folds, gap=evaluation.gap),
-        refit=evaluation.refit,
-        baselines=evaluation.baselines,
-        n_shifts=evaluation.shifts,
-        random_state=settings.seed,
-        progress=progress,
-    )
+    try:
+        return evaluate.importance(
+            decoding,
+            power,
+            by=evaluation.importance,
+            repeats=evaluation.repeats,
+            random_state=settings.seed,
+            progress=progress,
+        )
+    except Exception as error:  # whatever it was, such as too little memory
+        why = f"{type(error).__name__}: {error}"
+        warnings.warn(
+            f"importance could not be measured ({why}); the result is kept without it, and "
+            "`nwbdecode.importance` measures it later",
+            stacklevel=3,
+        )
+        return decoding.replace(recipe={**decoding.recipe, NO_IMPORTANCE: why})
 
 
 def _with_decoders(decoded: Decoding | str | os.PathLike[str], run: str | None = None) -> Decoding:

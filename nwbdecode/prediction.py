@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class Choice:
     time: tuple[float | None, float | None] | None = None
     only: Sequence[str] = ()
     exclude: Sequence[str] = ()
-    keep_invalid: bool = False
+    keep_invalid: bool | None = None
     match: Match = "id"
 
     @property
@@ -37,14 +37,14 @@ class Choice:
         return {
             "only": self.only or None,
             "exclude": self.exclude or None,
-            "keep_invalid": self.keep_invalid,
+            "keep_invalid": bool(self.keep_invalid),
         }
 
     @property
     def of_anything(self) -> bool:
         """Whether it is not just the signal that was trained on, as it was."""
         chosen = self.signal is not None or self.channels is not None
-        return chosen or self.of_time or self.keep_invalid
+        return chosen or self.of_time or self.keep_invalid is not None
 
     @property
     def of_time(self) -> bool:
@@ -71,13 +71,17 @@ def decode(
     Decoding
     """
     _check_recipe(result)
+    of_anything = choice.of_anything
+    if choice.keep_invalid is None:
+        choice = replace(choice, keep_invalid=_kept_invalid(result))
+    kept = bool(choice.keep_invalid)
     seen = same_session(result.source, source.facts)
     if seen and _meets_training(result, source, choice):
         if use == "auto":
             return _out_of_fold(result, source, choice, progress=progress)
-        if choice.of_anything:
+        if of_anything:
             power, about = _new_features(result, source, choice, progress=progress)
-            truth, _ = _truth(result, source, power, keep_invalid=choice.keep_invalid)
+            truth, _ = _truth(result, source, power, keep_invalid=kept)
         else:
             power, about = trained_features(result, source, progress=progress), {}
             truth = result.truth
@@ -90,7 +94,7 @@ def decode(
             "in-sample and without a score"
         )
     power, about = _new_features(result, source, choice, progress=progress)
-    truth, unscored = _truth(result, source, power, keep_invalid=choice.keep_invalid)
+    truth, unscored = _truth(result, source, power, keep_invalid=kept)
     if not result.source.get("object_id"):
         reason = "the result does not say which session its decoders were trained on"
         unscored = dict.fromkeys(result.targets, reason)
@@ -120,6 +124,12 @@ def _check_recipe(result: Decoding) -> None:
             raise NWBDecodeError(
                 f"the result's recipe has {name}={value!r}; expected a number up to 100"
             )
+
+
+def _kept_invalid(result: Decoding) -> bool:
+    """Whether training kept what its file marks as invalid."""
+    told = result.source.get("signal", {}).get("epochs", {})
+    return bool(told.get("keep_invalid", False))
 
 
 def trained_source(result: Decoding, source: Any = None) -> Source:
@@ -163,7 +173,7 @@ def trained_features(result: Decoding, source: Source, *, progress: bool) -> xr.
     signal = source.signal(
         place["path"],
         channels=place.get("channels"),
-        keep_invalid=bool(told.get("keep_invalid", False)),
+        keep_invalid=_kept_invalid(result),
         **epochs,
         **_signal_options(result),
     )

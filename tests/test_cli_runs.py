@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,34 @@ def test_predict_and_report_read_the_run_that_is_named(
     assert "holds 2 runs" in refused("report", several, "-o", page)
     assert answered("report", several, "--run", "few", "-o", page) == {"output": str(page)}
     assert "effort" in page.read_text()
+
+
+def test_a_fit_begins_from_the_run_that_is_named(
+    several: Path, folder: Path, tmp_path: Path
+) -> None:
+    few = nd.read(several, run="few").load()
+    several = Path(shutil.copy(several, tmp_path))
+    nd.append(few.replace(decoders={}), several, run="none")
+    ask = (
+        "fit", folder / "tuesday.nwb", "--target", TARGET, "--config", folder / "settings.json",
+        "--match", "order", "-o", tmp_path / "out.nwb",
+    )  # fmt: skip
+    begin = (*ask, "--init", several)
+    assert "one to begin from with `init_run` (--init-run)" in refused(*begin)
+    assert "no run 'fewer'. Did you mean 'few'?" in refused(*begin, "--init-run", "fewer")
+    assert "no decoder refitted" in refused(*begin, "--init-run", "none")
+    assert "which was not given" in refused(*ask, "--init-run", "few")
+    assert not (tmp_path / "out.nwb").exists()
+    answer = answered(*begin, "--init-run", "few")
+    assert answer["init"]["channels"] == 5
+    told = nd.read(tmp_path / "out.nwb").recipe["init"]
+    assert told["sha256"] == few.decoders["final"].sha256
+    assert (told["file"], told["run"]) == ("several.nwb", "few")
+    with pytest.raises(nd.NWBDecodeError, match="in memory and one run"):
+        nd.fit(
+            folder / "tuesday.nwb", targets=TARGET, init=few, init_run="few", config=CONFIG,
+            progress=False,
+        )  # fmt: skip
 
 
 def test_predict_by_name_in_python_wants_a_file_with_runs(several: Path, folder: Path) -> None:

@@ -190,6 +190,20 @@ def test_a_wrong_choice_ends_before_anything_is_computed(recording: Path, folder
     assert not (folder / "x.nwb").exists()
 
 
+def test_the_shell_wins_over_settings_that_keep_invalid_times(
+    recording: Path, folder: Path
+) -> None:
+    settings = folder / "keeping.json"
+    settings.write_text(json.dumps({**CONFIG, "epochs": {"keep_invalid": True}}))
+    output = folder / "left_out.nwb"
+    done = run(
+        "fit", recording, "--target", CHOICE, "--no-keep-invalid", "-o", output,
+        "--config", settings, "--json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert nd.read(output).recipe["config"]["epochs"]["keep_invalid"] is False
+
+
 @pytest.fixture(scope="module")
 def doubtful() -> tuple[NWBFile, NWBFile]:
     """Two sessions whose effort is marked invalid from 20 to 25 s, by rows that name it."""
@@ -211,8 +225,11 @@ def test_a_prediction_sees_the_truth_that_its_fit_saw(doubtful, keep: bool) -> N
     assert (np.isfinite(fitted.truth["effort"][inside]) == keep).all()
     again = nd.predict(fitted, monday, progress=False)
     assert again.truth["effort"].identical(fitted.truth["effort"])
-    # Of another session its own marks count, unless they are to be kept there too.
-    other = nd.predict(fitted, tuesday, keep_invalid=keep, progress=False)
+    # Of another session its own marks count as those of training did.
+    other = nd.predict(fitted, tuesday, progress=False)
+    otherwise = nd.predict(fitted, tuesday, keep_invalid=not keep, progress=False)
+    marked = np.isnan(otherwise.truth["effort"].to_numpy())
+    assert marked.sum() == (50 if keep else 0)
     truth, bins = other.truth["effort"].to_numpy(), np.rint(other.time * 10 - 0.5).astype(int)
     sampled = tuesday.processing["behavior"]["effort"].data[bins]
     expected = sampled if keep else np.where(inside, np.nan, sampled)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from pynwb import NWBHDF5IO
@@ -19,7 +20,7 @@ import nwbdecode as nd
 from nwbdecode import evaluate
 from nwbdecode.cli import cli
 from nwbdecode.decoding import Decoding
-from nwbdecode.keeping import rescue
+from nwbdecode.keeping import Destination, rescue
 from tests import made
 from tests.arrays import CONFIG, recording
 
@@ -151,6 +152,115 @@ def test_a_disk_too_full_for_the_recording_again_still_holds_the_result(monday: 
     assert set(kept.decoders) == {"fold0", "fold1", "final"}
     nd.append(kept, monday)
     assert nd.read(monday).identical(kept)
+
+
+def test_what_cannot_be_stored_is_refused_before_anything_is_trained(
+    monday: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Targets of the user's own making may say of themselves what they like."""
+    monkeypatch.setattr(evaluate, "cross_validate", None)
+    target = nd.open(monday).targets(TARGET)["effort"]
+    output = monday.with_name("decoded.nwb")
+    for attrs in ({"made": Path("here")}, {"by": {"whom": {1, 2}}}):
+        with pytest.raises(
+            nd.NWBDecodeError, match=r"nothing was trained: .* holds a (PosixPath|set),"
+        ):
+            nd.fit(
+                monday, targets={"effort": target.assign_attrs(attrs)}, output=output,
+                channels=[0, 1], config=CONFIG, progress=False,
+            )  # fmt: skip
+    assert not output.exists()
+
+
+def test_what_only_the_end_shows_to_be_unfit_is_kept_with_text_in_its_place(
+    monday: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = nd.fit(monday, targets=TARGET, channels=[0, 1], config=CONFIG, progress=False)
+    odd = result.predictions.assign_attrs(made=Path("here"))
+    monkeypatch.setattr(
+        evaluate, "cross_validate", lambda *_, **__: result.replace(predictions=odd)
+    )
+    output = monday.with_name("decoded.nwb")
+    with pytest.raises(nd.NWBDecodeError, match=r"PosixPath.*decoded\.rescued\.nwb.*text stands"):
+        nd.fit(
+            monday, targets=TARGET, output=output, channels=[0, 1], config=CONFIG, progress=False
+        )  # fmt: skip
+    kept = nd.read(output.with_name("decoded.rescued.nwb"))
+    assert kept.predictions.attrs["made"] == "here"
+    assert kept.predictions.equals(result.predictions)
+    assert dict(kept.decoders) == dict(result.decoders)
+
+
+def test_whatever_cannot_be_stored_is_kept_as_text(tmp_path: Path) -> None:
+    result = made.decoding()
+    days = np.array(["2026-01-01", "2026-01-02", "2026-01-03"], dtype="datetime64[ns]")
+    odd = result.replace(
+        folds=result.folds.assign(day=("fold", days)),
+        channels=result.channels.assign_coords(wire=("channel", [Path("a"), "b", 3, None])),
+        recipe={"by": {"whom": object, "when": [1, float("nan"), {2}]}},
+        source={**result.source, "note": b"bytes"},
+    )
+    with pytest.raises(nd.NWBDecodeError, match=r"x\.rescued\.nwb'.*text stands"):
+        Destination(tmp_path / "x.nwb").keep(odd)
+    kept = nd.read(tmp_path / "x.rescued.nwb")
+    assert kept.folds["day"].to_numpy()[0].startswith("2026-01-01")
+    assert kept.channels["wire"].to_numpy().tolist() == ["a", "b", 3, None]
+    assert kept.recipe["by"]["when"][2] == "{2}"
+    assert np.isnan(kept.recipe["by"]["when"][1])
+    assert kept.source["note"] == "b'bytes'"
+    assert kept.predictions.identical(result.predictions)
+
+
+def test_a_result_for_which_there_is_no_room_anywhere_is_in_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage(10**9, 10**9 - 1000, 1000))
+    result = made.decoding()
+    with pytest.raises(nd.NWBDecodeError, match="attribute `decoding` holds the result") as told:
+        Destination(tmp_path / "decoded.nwb").keep(result)
+    assert told.value.decoding is result
+
+
+def test_a_fit_outlives_its_importance(monday: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*arguments: Any, **options: Any) -> Decoding:
+        raise MemoryError("too little of it")
+
+    output = monday.with_name("decoded.nwb")
+    config = {**CONFIG, "evaluation": {**CONFIG["evaluation"], "importance": ["channel"]}}
+    how: dict[str, Any] = {
+        "targets": TARGET, "output": output, "channels": [0, 1], "config": config, "progress": False
+    }  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "importance", fails)
+        with pytest.warns(UserWarning, match="MemoryError: too little of it.*kept without it"):
+            result = nd.fit(monday, **how)
+    assert not result.importance
+    assert nd.read(output).identical(result)
+    # It is not taken for all that was asked for, until that has been added.
+    with pytest.raises(nd.NWBDecodeError, match="there without the importance"):
+        nd.fit(monday, **how, exists="skip")
+    nd.write(
+        nd.importance(output, by="channel", repeats=5, progress=False), output, exists="replace"
+    )
+    assert set(nd.fit(monday, **how, exists="skip").importance) == {"channel"}
+
+
+def test_the_shell_fails_with_the_file_in_which_a_fit_lies_without_importance(
+    monday: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: Any, **options: Any) -> Decoding:
+        raise MemoryError("too little of it")
+
+    monkeypatch.setattr(evaluate, "importance", fails)
+    settings = {**CONFIG, "evaluation": {**CONFIG["evaluation"], "importance": ["channel"]}}
+    monkeypatch.setitem(globals(), "CONFIG", settings)
+    output = monday.with_name("decoded.nwb")
+    with pytest.warns(UserWarning, match="without it"):
+        code, answer = fit(monday, "-o", output)
+    assert (code, answer["status"]) == (1, "failed")
+    assert f"All else is in {str(output)!r}; `nwbdecode importance` adds it" in answer["error"]
+    assert nd.read(output).targets == ["effort"]
 
 
 def test_a_prediction_is_kept_too(monday: Path, monkeypatch: pytest.MonkeyPatch) -> None:

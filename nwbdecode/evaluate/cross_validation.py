@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from nwbdecode.decoder.base import Decoder
 
 _N_BOOTSTRAP = 1000
+_FEW_BINS = 3
+#: Coordinates of the bins that no result keeps.
+_HELPERS = ("bin_start", "bin_end", "segment", "trial")
 
 
 def cross_validate(
@@ -50,7 +53,7 @@ def cross_validate(
     baselines : sequence of {"ridge"}, default ("ridge",)
         Decoders fitted on the same windows, decoded bins and folds.
     n_shifts : int, default 1000
-        Circular shifts that chance is measured with.
+        Circular shifts that chance is measured with, one at least.
     random_state : int, default 0
         Draws shifts and bootstrap; the decoder has its own.
     progress : bool, default True
@@ -62,7 +65,8 @@ def cross_validate(
     Raises
     ------
     NWBDecodeError
-        If the recording is too short for its folds and gaps, or a target is unusable.
+        If the recording is too short for its folds and gaps, a target is unusable, or
+        chance is not to be measured.
     """
     import xarray as xr
     from sklearn.base import clone
@@ -70,6 +74,7 @@ def cross_validate(
 
     from nwbdecode.features.align import align
 
+    _check_shifts(n_shifts)
     if not isinstance(targets, xr.Dataset):
         targets = align(targets, power)
     others = {name: _baseline(name, decoder) for name in baselines}
@@ -96,8 +101,7 @@ def cross_validate(
     fold_of = _fold_of(folds, predicted["cnn"])
     predictions = _attributed(predicted.pop("cnn"), targets, fold_of)
     beside = {name: _attributed(part, targets, fold_of) for name, part in predicted.items()}
-    helpers = ["bin_start", "bin_end", "segment", "trial"]
-    truth = _attributed(targets.drop_vars(helpers, errors="ignore"), targets, fold_of)
+    truth = _attributed(targets.drop_vars(_HELPERS, errors="ignore"), targets, fold_of)
     return Decoding(
         predictions=predictions,
         truth=truth,
@@ -109,6 +113,54 @@ def cross_validate(
         folds=_fold_table(folds),
         history=_history(fitted),
         decoders={name: own.to_stored() for name, own in fitted.items()},
+        channels=_channels(power),
+        recipe=_recipe(decoder, power, targets, cv),
+        source=dict(power.attrs.get("source", {})),
+    )  # fmt: skip
+
+
+def outline(
+    decoder: Decoder, power: xr.DataArray, targets: xr.Dataset, cv: PurgedKFold
+) -> Decoding:
+    """Give what `cross_validate` will make, as far as it is known before anything is trained.
+
+    Parameters
+    ----------
+    decoder, power, cv
+        As for `cross_validate`.
+    targets : Dataset on the bins of `power`
+
+    Returns
+    -------
+    Decoding
+        Of a few bins, without scores; names, labels, attributes and recipe are those of
+        the result.
+
+    Raises
+    ------
+    NWBDecodeError
+        If a target is unusable.
+    """
+    import xarray as xr
+    from safetensors.numpy import save
+
+    from nwbdecode.decoder.coding import Coding
+    from nwbdecode.decoding import StoredDecoder
+
+    whole = np.ones(targets.sizes["time"], dtype=bool)
+    codings = [Coding.learn(target, whole) for target in targets.data_vars.values()]
+    few = targets.isel(time=slice(0, _FEW_BINS)).drop_vars(_HELPERS, errors="ignore")
+    fold_of = np.full(few.sizes["time"], -1, dtype=np.int16)
+    nothing = {
+        one.name: one.labelled(one.decode(np.zeros((len(fold_of), one.width)))) for one in codings
+    }
+    known = {"codings": [one.as_json() for one in codings]}
+    empty = xr.Dataset()
+    return Decoding(
+        predictions=_attributed(xr.Dataset(nothing, {"time": few["time"]}), few, fold_of),
+        truth=_attributed(few, few, fold_of),
+        scores=empty, folds=empty, history=empty,
+        decoders={"final": StoredDecoder(known, save({}))},
         channels=_channels(power),
         recipe=_recipe(decoder, power, targets, cv),
         source=dict(power.attrs.get("source", {})),
@@ -144,6 +196,7 @@ def score(
     """
     import xarray as xr
 
+    _check_shifts(n_shifts)
     names, decoders = [str(n) for n in truth.data_vars], list(predictions)
     metrics = list(dict.fromkeys(m for n in names for m in METRICS[truth[n].attrs["kind"]]))
     n_folds = int(fold_of.max()) + 1 if len(fold_of) else 0
@@ -186,6 +239,14 @@ def score(
         | {"bins": ("target", bins)},
         coords={"decoder": decoders, "target": names, "metric": metrics},
     )
+
+
+def _check_shifts(n_shifts: int) -> None:
+    if isinstance(n_shifts, bool) or not isinstance(n_shifts, int | np.integer) or n_shifts < 1:
+        raise NWBDecodeError(
+            f"n_shifts is {n_shifts!r}; expected a whole number of one or more: no score is given "
+            "without the chance it stands against"
+        )
 
 
 def _paired(truth: xr.DataArray, predicted: xr.DataArray) -> tuple[np.ndarray, ...]:

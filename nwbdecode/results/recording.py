@@ -47,10 +47,12 @@ def recording_of(decoding: Decoding, source: Any = None) -> Iterator[NWBFile | N
     except NWBDecodeError:
         yield None  # the result has all that it needs without it
         return
-    same = opened.facts.get("object_id") == decoding.source.get("object_id")
-    yield opened.nwbfile if same else None
-    if opened is not source:
-        opened.close()
+    try:
+        same = opened.facts.get("object_id") == decoding.source.get("object_id")
+        yield opened.nwbfile if same else None
+    finally:
+        if opened is not source:
+            opened.close()
 
 
 def check_linkable(decoding: Decoding) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.hdf5 import first_line, unlocked, version_of
@@ -30,7 +31,8 @@ def check_output(
     source : mapping, optional
         `Decoding.source`, where it is known: the recording is never replaced.
     run : str, optional
-        The run that will be written: a file with others is not replaced.
+        The run that will be written: a file with others is not replaced, nor is one
+        that `write` has not made.
 
     Raises
     ------
@@ -53,7 +55,13 @@ def check_output(
         raise NWBDecodeError(
             f"{str(path)!r} exists; give another path, or choose exists='replace' or exists='new'"
         )
-    others = _runs_in(path) - {module_name(check_run(run))}
+    runs = _runs_written(path)
+    if runs is None:
+        raise NWBDecodeError(
+            f"{str(path)!r} is no result that nwbdecode wrote, such as a recording or another "
+            "program's file, and is not replaced; give another path, or remove it yourself"
+        )
+    others = runs - {module_name(check_run(run))}
     if others:
         raise NWBDecodeError(
             f"{str(path)!r} holds other runs too (in {', '.join(sorted(others))}), which would be "
@@ -61,15 +69,19 @@ def check_output(
         )
 
 
-def _runs_in(path: Path) -> set[str]:
-    """Modules of a file that hold runs; none where it is no such file."""
+def _runs_written(path: Path) -> set[str] | None:
+    """Modules that hold runs in a file made by `write`; None where it is any other file."""
+    if not path.stat().st_size:
+        return set()  # as programs make that want a name of their own: nothing is lost
     try:
         with unlocked(str(path)) as file:
-            return {
-                str(name) for name, module in file.get("processing", {}).items() if is_run(module)
-            }
-    except (OSError, AttributeError, TypeError):
-        return set()
+            # A recording to which a result was added holds runs too, but was not made here.
+            made = np.atleast_2d(file["general/was_generated_by"].asstr()[()])[:, 0]
+            modules = file.get("processing", {}).items()
+            runs = {str(name) for name, module in modules if is_run(module)}
+    except (OSError, KeyError, IndexError, AttributeError, TypeError):
+        return None
+    return runs if "nwbdecode" in made and runs else None
 
 
 def is_run(module: h5py.Group) -> bool:

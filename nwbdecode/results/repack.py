@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.results.room import create, reserve
 from nwbdecode.results.safe import own_alike
 
 _WHOLE = "__nwbdecode_copy__"
@@ -38,7 +39,9 @@ def repack(path: Path) -> None:
     """
     fresh = path.with_name(path.name + "-repacked")
     try:
-        with h5py.File(path, "r") as old, h5py.File(fresh, "x") as new:
+        create(fresh)
+        reserve(fresh, path.stat().st_size)
+        with h5py.File(path, "r") as old, h5py.File(fresh, "r+") as new:
             _copy_all(old, new)
             if _inventory(old) != _inventory(new):
                 raise NWBDecodeError(

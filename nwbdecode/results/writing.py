@@ -19,6 +19,7 @@ from nwbdecode.results.recording import add_links, check_linkable, recording_of
 from nwbdecode.results.refusing import check_appendable, check_output, is_run
 from nwbdecode.results.repack import repack
 from nwbdecode.results.rois import copy_rois
+from nwbdecode.results.room import create, reserve
 from nwbdecode.results.runs import (
     Exists,
     check_exists,
@@ -67,8 +68,8 @@ def write(
         Where the file shall be, by custom with the suffix ``.nwb``.
     exists : {"error", "replace", "new"}, default "error"
         If there is such a file: refuse, replace it, or take the next free name
-        (``NAME_2.nwb``). The source itself is never replaced, nor a file that
-        holds other runs.
+        (``NAME_2.nwb``). Only a result that was written so is replaced: no
+        recording, nor a file that holds other runs.
     run : str, optional
         Name of the run in the file.
     links : bool, default False
@@ -86,7 +87,7 @@ def write(
     Raises
     ------
     NWBDecodeError
-        When the file exists, is the source, has no folder, is being written by
+        When the file exists, is no result, has no folder, is being written by
         another run, does not fit on the disk, or something in the result cannot
         be stored.
 
@@ -114,7 +115,9 @@ def write(
                     if recording is not None:
                         copy_rois(nwbfile, decoding, recording)
                     add_decoding(nwbfile, decoding, run=name)
-                    with _hdf5(aside, "x", str(place)) as file:
+                    create(aside)
+                    reserve(aside, _size(decoding))
+                    with _hdf5(aside, str(place)) as file:
                         NWBHDF5IO(file=file, mode="w").write(nwbfile)
                         forget_unused(file)
                         if links:
@@ -191,7 +194,8 @@ def append(
     with replacing(real, need=need, check=check) as aside:
         before = faults(real)
         copy(real, aside)
-        with _hdf5(aside, "r+", str(path)) as file:
+        reserve(aside, _size(decoding))
+        with _hdf5(aside, str(path)) as file:
             name, replaced = _make_room(file, name, exists)
             known = list(cached_specifications(file))
             with NWBHDF5IO(file=file, mode="r+") as io:
@@ -238,10 +242,10 @@ def _size(decoding: Decoding) -> int:
 
 
 @contextmanager
-def _hdf5(path: Path, mode: str, label: str) -> Iterator[h5py.File]:
-    """Open a file for writing, and tell whatever HDF5, hdmf and pynwb say as one error."""
+def _hdf5(path: Path, label: str) -> Iterator[h5py.File]:
+    """Open a file to add to it, and tell whatever HDF5, hdmf and pynwb say as one error."""
     try:
-        with h5py.File(path, mode=mode) as file:
+        with h5py.File(path, mode="r+") as file:
             yield file
     except NWBDecodeError:
         raise

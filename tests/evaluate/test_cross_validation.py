@@ -33,6 +33,12 @@ def result(features, targets):
     return cross_validate(decoder, features, targets, n_shifts=100, progress=False)
 
 
+@pytest.mark.parametrize("n_shifts", [0, -1, 1.5, True])
+def test_chance_is_always_measured(features, targets, n_shifts):
+    with pytest.raises(NWBDecodeError, match=f"n_shifts is {n_shifts}; expected .* one or more"):
+        cross_validate(RidgeDecoder(window=8), features, targets, n_shifts=n_shifts, progress=False)
+
+
 def test_every_bin_whose_window_fits_is_predicted_and_scored(result):
     fold = result.predictions["fold"].to_numpy()
     assert (fold[4:-3] >= 0).all()

@@ -11,6 +11,7 @@ import pytest
 from pynwb import NWBHDF5IO
 
 import nwbdecode as nd
+from nwbdecode.load.source import Source
 from tests.load.imaging import movies
 from tests.results import imaged
 
@@ -45,6 +46,23 @@ def test_masks_of_the_decoded_regions_are_those_of_the_recording(tmp_path: Path,
         assert roi.table is nwbfile.processing["ophys"]["ImageSegmentation"]["cells"]
         assert [int(roi.table.id[row]) for row in roi.data[:2]] == list(imaged.DECODED)
         assert roi.table.imaging_plane.location == "V1"
+
+
+def test_a_recording_is_closed_also_where_writing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, not when the last reference to it happens to go."""
+    result = imaged.decoded(imaged.recorded(tmp_path / "session.nwb"))
+    close, closed = Source.close, []
+
+    def noted(source: Source) -> None:
+        closed.append(source.path)
+        close(source)
+
+    monkeypatch.setattr(Source, "close", noted)
+    with pytest.raises(nd.NWBDecodeError, match="holds a set"):
+        nd.write(result.replace(recipe={"made": {1, 2}}), tmp_path / "decoded.nwb")
+    assert closed == [str(tmp_path / "session.nwb")]
 
 
 def test_without_the_recording_the_result_is_written_all_the_same(tmp_path: Path) -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections import namedtuple
 from pathlib import Path
 
+import h5py
 import pynwb
 import pytest
 
 import nwbdecode as nd
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.results.room import create, reserve
 from nwbdecode.results.safe import clean, copy, replacing
 from tests import made
 from tests.results import killing
@@ -138,51 +138,74 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
-@pytest.mark.parametrize("way", ["write", "append"])
-def test_a_full_disk_leaves_the_file_as_it_was(
-    tmp_path: Path, recording: Path, way: str, share: float
-) -> None:
-    path = tmp_path / "file.nwb"
-    decoding = made.decoding()
-    if way == "write":
-        nd.write(made.decoding(seed=1), path)
-        size = path.stat().st_size
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+import h5py
+import nwbdecode as nd
+from tests import made
+
+way, path, size = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+decoding, before = made.decoding(), path.read_bytes()
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for share in (0.0, 0.02, 0.5, 0.9, 0.99):
+    # Beyond the limit a write fails as on a full disk, with another number.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * size), hard))
+    try:
+        if way == "write":
+            nd.write(decoding, path, exists="replace")
+        else:
+            nd.append(decoding, path, exists="replace")
+    except nd.NWBDecodeError as error:
+        assert "could not be written" in str(error), error
     else:
-        shutil.copy(recording, path)
-        nd.append(decoding, tmp_path / shutil.copy(path, tmp_path / "whole.nwb"))
-        size = (tmp_path / "whole.nwb").stat().st_size
-        (tmp_path / "whole.nwb").unlink()
-    before = path.read_bytes()
-    # Beyond the limit write fails as on a full disk, with another number.
-    writer = os.fork()
-    if writer == 0:
-        code = 2
-        try:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * size),) * 2)
-            try:
-                if way == "write":
-                    nd.write(decoding, path, exists="replace")
-                else:
-                    nd.append(decoding, path)
-                code = 0
-            except NWBDecodeError as error:
-                code = 1 if "could not be written" in str(error) else 3
-        finally:
-            os._exit(code)
-    deadline = time.monotonic() + 60
-    done = status = 0
-    while not done and time.monotonic() < deadline:
-        done, status = os.waitpid(writer, os.WNOHANG)
-        time.sleep(0.01)
-    if not done:
-        os.kill(writer, signal.SIGKILL)
-        os.waitpid(writer, 0)
-    assert done, "the writer hangs on a full disk"
-    assert os.waitstatus_to_exitcode(status) == 1
+        raise AssertionError(f"{share} of {size} bytes were enough")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    left = h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE | h5py.h5f.OBJ_DATASET)
+    assert left == 0, f"{left} files and datasets are open"
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["file.nwb"]
+    assert [held.name for held in path.parent.iterdir()] == [path.name]
+if way == "write":
+    nd.write(decoding, path, exists="replace")
+else:
+    nd.append(decoding, path, exists="replace")
+"""
+
+
+@pytest.mark.parametrize("way", ["write", "append"])
+def test_a_full_disk_leaves_the_file_and_the_process_as_they_were(
+    tmp_path: Path, recording: Path, way: str
+) -> None:
+    """HDF5 itself would keep what it could not write, and crash the process at its end."""
+    path = tmp_path / "file.nwb"
+    if way == "append":
+        shutil.copy(recording, path)
+        nd.append(made.decoding(seed=1), path)
+    else:
+        nd.write(made.decoding(seed=1), path)
+    command = [sys.executable, "-c", FULL, way, path, path.stat().st_size]
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert nd.read(path).identical(made.decoding())
+
+
+def test_room_that_was_reserved_and_not_needed_is_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    create(path)
+    small = path.stat().st_size
+    reserve(path, 3 << 20)
+    assert os.stat(path).st_blocks * 512 >= 3 << 20
+    with h5py.File(path, "r+") as file:
+        file["numbers"] = list(range(1000))
+    assert small < path.stat().st_size < 20_000
+    with h5py.File(path, "r") as file:
+        assert file["numbers"][-1] == 999
+    with pytest.raises(FileExistsError):
+        create(path)
 
 
 @pytest.mark.skipif(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import pytest
+from pynwb import NWBHDF5IO
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.results import append, read, write
 from nwbdecode.results.session import new_file
 from tests import made
+from tests.sessions import with_tone
+
+FILES = Path(__file__).parent / "files"
 
 
 def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
@@ -38,8 +44,6 @@ def test_the_recording_is_never_written_to_even_through_a_link(tmp_path: Path) -
 
 
 def test_a_copy_of_the_recording_is_known_by_its_object_id(tmp_path: Path) -> None:
-    from pynwb import NWBHDF5IO
-
     recording = new_file({})
     with NWBHDF5IO(str(tmp_path / "session.nwb"), mode="w") as io:
         io.write(recording)
@@ -48,6 +52,54 @@ def test_a_copy_of_the_recording_is_known_by_its_object_id(tmp_path: Path) -> No
     source = {**decoding.source, "object_id": recording.object_id}
     with pytest.raises(NWBDecodeError, match="recording that was decoded"):
         write(decoding.replace(source=source), copy, exists="replace")
+
+
+def recorded(path: Path) -> Path:
+    """Another recording than the one decoded, at a path that was meant for a result."""
+    with NWBHDF5IO(str(path), mode="w") as io:
+        io.write(with_tone("another", ["low", "high"]))
+    return path
+
+
+def annotated(path: Path) -> Path:
+    """A recording that holds a result of its own."""
+    append(made.decoding(seed=1), recorded(path))
+    return path
+
+
+def noted(path: Path) -> Path:
+    path.write_text("another program's")
+    return path
+
+
+def measured(path: Path) -> Path:
+    with h5py.File(path, "w") as file:
+        file["processing/decoding"] = 1.0
+    return path
+
+
+@pytest.mark.parametrize("there", [recorded, annotated, noted, measured])
+def test_only_a_result_is_replaced(tmp_path: Path, there: Callable[[Path], Path]) -> None:
+    path = there(tmp_path / "decoded.nwb")
+    before = path.read_bytes()
+    with pytest.raises(NWBDecodeError, match=r"is no result that nwbdecode wrote.*another path"):
+        write(made.decoding(), path, exists="replace")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_empty_file_that_holds_a_name_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "decoded.nwb"
+    path.touch()
+    write(made.decoding(), path, exists="replace")
+    assert read(path).identical(made.decoding())
+
+
+def test_a_result_of_an_earlier_layout_is_replaced(tmp_path: Path) -> None:
+    old = gzip.decompress((FILES / "layout_1_0.nwb.gz").read_bytes())
+    (tmp_path / "decoded.nwb").write_bytes(old)
+    path = write(made.decoding(), tmp_path / "decoded.nwb", exists="replace")
+    assert read(path).identical(made.decoding())
 
 
 def test_a_failure_leaves_the_old_file_whole_and_nothing_beside_it(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ import requests
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.remote.http import TRIES, PatientSession, Web, wait_before
+from nwbdecode.load.remote.zarrays import DescribedArray, described_arrays
 from nwbdecode.load.zarr import ZarrFolder, needs_hdmf_zarr
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Files asked for at once, and how many are thought of ahead.
 _AT_ONCE, _AHEAD = 8, 512
+#: Bytes of an answer that are held at a time, and of an empty answer that are read at all.
+_PIECE, _SHORT = 1 << 20, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -89,24 +91,23 @@ def mirrored(store: Store, settings: CacheSettings) -> MirroredFolder:
 def _fetch(store: Store, part: Path) -> None:
     from tqdm.auto import tqdm
 
+    arrays = described_arrays(store.entries, store.shown)
     for key, described in store.entries.items():
-        _write(_inside(part, key), json.dumps(described).encode())
-    _write(part / ".zmetadata", store.text)
+        _write(_inside(part, key), [json.dumps(described).encode()])
+    _write(part / ".zmetadata", [store.text])
     mine = threading.local()
 
-    def one(key: str) -> None:
+    def one(asked: tuple[DescribedArray, str]) -> None:
+        array, key = asked
         target = _inside(part, key)
         if target.exists():
             return
         if not hasattr(mine, "session"):
             mine.session = PatientSession()
-        held = _asked(mine.session, store, key)
-        # Zarr stores nothing where all is the fill value.
-        if held is not None:
-            _write(target, held)
+        _fetch_file(mine.session, store, key, target, most=array.most)
 
-    total = sum(math.prod(_chunked(*array)[1]) for array in _arrays(store))
-    keys = _keys(store)
+    keys = ((array, key) for array in arrays for key in array.keys())  # noqa: SIM118
+    total = sum(array.n_chunks for array in arrays)
     with (
         ThreadPoolExecutor(_AT_ONCE) as pool,
         tqdm(total=total, unit="file", desc=f"fetching {part.stem}", delay=2) as bar,
@@ -116,37 +117,6 @@ def _fetch(store: Store, part: Path) -> None:
                 bar.update()
 
 
-def _arrays(store: Store) -> list[tuple[str, Any]]:
-    """Folder and description of each array."""
-    return [
-        (key.rpartition("/")[0], described)
-        for key, described in store.entries.items()
-        if key.rpartition("/")[2] == ".zarray"
-    ]
-
-
-def _chunked(folder: str, described: Any) -> tuple[str, list[int], str]:
-    """Folder of an array, its chunks along each axis, and what stands between their numbers."""
-    try:
-        pairs = zip(described["shape"], described["chunks"], strict=True)
-        sizes = [-(-int(n) // int(each)) for n, each in pairs]
-        separator = described.get("dimension_separator") or "."
-    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise NWBDecodeError(
-            f"the metadata of the Zarr store describe {folder!r} in no way that is known ({error})"
-        ) from error
-    return folder, sizes, str(separator)
-
-
-def _keys(store: Store) -> Iterator[str]:
-    """Names of all chunks, array by array."""
-    for where, described in _arrays(store):
-        folder, sizes, separator = _chunked(where, described)
-        for place in itertools.product(*map(range, sizes)):
-            name = separator.join(map(str, place)) or "0"
-            yield f"{folder}/{name}" if folder else name
-
-
 def _inside(part: Path, key: str) -> Path:
     """Where a file of the store goes; never outside of the copy."""
     if "\\" in key or ":" in key or not {"", ".", ".."}.isdisjoint(key.split("/")):
@@ -154,30 +124,53 @@ def _inside(part: Path, key: str) -> Path:
     return part / PurePosixPath(key)
 
 
-def _write(target: Path, held: bytes) -> None:
+def _write(target: Path, pieces: Iterable[bytes]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f"{target.name}.aside")
-    aside.write_bytes(held)
-    os.replace(aside, target)
+    try:
+        with open(aside, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
-def _asked(session: PatientSession, store: Store, key: str) -> bytes | None:
-    """One file of the store, None where there is none."""
+def _fetch_file(
+    session: PatientSession, store: Store, key: str, target: Path, *, most: int
+) -> None:
+    """Fetch one file of the store; nothing where there is none: all of it is the fill value."""
     parts = urlsplit(store.root)
     url = urlunsplit(parts._replace(path=f"{parts.path}/{quote(key)}"))
     for tried in range(1, TRIES + 1):
         try:
-            response = session.get(url, headers={"Accept-Encoding": "identity"})
+            with session.get(url, headers={"Accept-Encoding": "identity"}, stream=True) as response:
+                if response.status_code == 404:
+                    if int(response.headers.get("Content-Length", _SHORT)) < _SHORT:
+                        _ = response.content  # so that the connection can be used again
+                    return
+                # A refusal is no missing chunk: it would be read as the fill value.
+                if response.status_code != 200:
+                    raise Web(url, store.shown).refused(response.status_code)
+                _write(target, _bounded(response.iter_content(_PIECE), store, key, most))
+                return
         except requests.RequestException:
             wait_before(tried)
-            continue
-        if response.status_code == 404:
-            return None
-        # A refusal is no missing chunk: it would be read as the fill value.
-        if response.status_code != 200:
-            raise Web(url, store.shown).refused(response.status_code)
-        return response.content
     raise NWBDecodeError(
         f"the server of {store.shown!r} breaks off within {key!r}, {TRIES} times. Try again "
         "later: what has come is kept"
     )
+
+
+def _bounded(pieces: Iterable[bytes], store: Store, key: str, most: int) -> Iterator[bytes]:
+    """Pass on an answer as long as it can be the chunk that was asked for."""
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > most:
+            raise NWBDecodeError(
+                f"the server of {store.shown!r} sends more than {most} bytes for {key!r}, which "
+                "can be no chunk of the array that the store's metadata describe: they are "
+                "damaged, or the server answers with something else. Ask whoever keeps the store"
+            )
+        yield piece

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
+import re
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -14,6 +17,7 @@ import pytest
 
 from nwbdecode import load
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.remote.zarrays import MOST_CHUNKS, described_arrays
 from tests.load import recordings
 from tests.load.dandi_server import DandiServer
 from tests.load.remote.test_stores import refused, served
@@ -129,10 +133,48 @@ def test_nothing_is_written_outside_of_the_copy(
 def test_arrays_described_in_no_known_way_are_refused(
     made: Path, archive: DandiServer, tmp_path: Path
 ) -> None:
-    for array in ({}, 3, {"shape": [5], "chunks": [0]}, {"shape": [5], "chunks": [1, 2]}):
+    odd: list[Any] = [{}, 3, {"shape": [float("inf")], "chunks": [1]}]
+    for shape, chunks in (([5], [0]), ([5], [1, 2]), ([-5], [1]), ([1] * 40, [1] * 40)):
+        odd.append({"shape": shape, "chunks": chunks})
+    for array in odd:
         root = described(tmp_path, {"a/.zarray": array})
         said, _ = refused(served(archive, root), download=True)
         assert "describe 'a' in no way that is known" in said
+
+
+@pytest.mark.parametrize("shape", [[10**15], [10**6, 10**6], [10**30]])
+def test_more_chunks_than_anyone_can_fetch_are_refused_before_any_is_named(
+    made: Path, archive: DandiServer, tmp_path: Path, cache: Path, shape: list[int]
+) -> None:
+    array = {"shape": shape, "chunks": [1] * len(shape), "dtype": "<f4"}
+    address = served(archive, described(tmp_path, {"ok/.zgroup": {}, "a/b/.zarray": array}))
+    said, _ = refused(address, download=True)
+    assert re.search(r"speak of 1e\+\d+ chunks, 1e\+\d+ of them in 'a/b'; at most 10000000", said)
+    assert not list(cache.rglob("ok"))
+
+
+def test_chunks_are_named_one_by_one_up_to_the_bound() -> None:
+    entries = {"a/.zarray": {"shape": [MOST_CHUNKS], "chunks": [1], "dtype": "<f4"}}
+    tracemalloc.start()
+    try:
+        (array,) = described_arrays(entries, "store")
+        assert list(itertools.islice(array.keys(), 3)) == ["a/0", "a/1", "a/2"]
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_answer_larger_than_any_chunk_can_be_is_broken_off(
+    made: Path, archive: DandiServer, tmp_path: Path, cache: Path
+) -> None:
+    array = {"shape": [100], "chunks": [100], "dtype": "<f4"}
+    root = described(tmp_path, {".zgroup": {"zarr_format": 2}, "a/.zarray": array})
+    (root / "a").mkdir()
+    (root / "a" / "0").write_bytes(bytes(3 << 20))
+    said, _ = refused(served(archive, root), download=True)
+    # Eight times 400 bytes, and a megabyte for what compressors add.
+    assert f"sends more than {8 * 400 + (1 << 20)} bytes for 'a/0'" in said
+    assert not list(cache.rglob("0*"))
 
 
 @pytest.mark.parametrize("name", ["..%2F..%2Fleft.nwb.zarr", "%2Ftmp%2Fleft.nwb.zarr"])
