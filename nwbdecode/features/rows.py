@@ -33,6 +33,7 @@ class Rows:
     slab: int
     keep: bool = False
     _kept: dict[int, np.ndarray] = field(default_factory=dict, init=False)
+    _rooms: list[np.ndarray] = field(default_factory=list, init=False)
 
     @classmethod
     def of(cls, signal: Signal, most: int) -> Rows:
@@ -54,11 +55,11 @@ class Rows:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row on its way: chunks, the row as stored, converted and referenced."""
+        """Bytes of a row on its way: chunks as they lie and decompressed, and the row as stored."""
         columns, bands = self.signal.columns, max(len(self.signal.frequencies), 1)
         span = bands * (int(columns.max()) - int(columns.min()) + 1) if len(columns) else 1
         stored = self.signal.reader.dtype.itemsize
-        return 2 * stored * span + (stored + 8) * self.columns
+        return stored * (2 * span + self.columns)
 
     def nbytes(self, reach: int) -> int:
         """Bytes that reading takes beside the samples themselves, where a bin reaches so far."""
@@ -88,3 +89,19 @@ class Rows:
             stop = min((number + 1) * self.slab, self.signal.segments[-1].stop)
             self._kept[number] = self.signal.read_array(first, stop, units="counts")
         return self._kept[number][low - first : high - first]
+
+    def room(self, rows: int, columns: int) -> np.ndarray:
+        """Room for the samples of a piece, if possible where those of another were.
+
+        Memory that was never touched is slower than all that is done to a sample here.
+        """
+        while self._rooms:
+            held = self._rooms.pop()
+            if held.size >= rows * columns:
+                return held[: rows * columns].reshape(rows, columns)
+        return np.empty(rows * columns, dtype=np.float32).reshape(rows, columns)
+
+    def free(self, samples: np.ndarray) -> None:
+        """Take back the room of samples that nothing uses any more."""
+        held = samples.base if samples.base is not None else samples.ravel()
+        self._rooms = [held]
