@@ -17,8 +17,8 @@ import numpy as np
 
 _FAST: Any = {"contract"}
 _HOW: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": _FAST}
-#: Rows that one thread halves at a time.
-_ROWS = 512
+#: Rows that one thread works on at a time.
+_ROWS = 64
 
 
 @numba.njit(**_HOW)
@@ -128,18 +128,33 @@ def sum_points(
     beside none.
     """
     channels = samples.shape[1]
-    bins = out.shape[0]
+    bins, bands = out.shape[0], size.size
     for i in numba.prange(bins + 2):
-        for m in range(tile[i], tile[i + 1]):
-            _halve_row(samples, at + 2 * m, taps, halved[m])
+        value = np.empty((2, channels), dtype=np.float32)
+        at_hand = np.zeros(bands, dtype=np.int64)
         if 0 < i <= bins:
-            value = np.empty((2, channels), dtype=np.float32)
-            for b in range(size.size):
-                total = out[i - 1, b]
-                total[:] = np.float32(0)
-                for k in range(begin[b, i - 1], begin[b, i]):
-                    _filter(samples, row[k], even[b, : size[b]], odd[b, : size[b]], value)
-                    _add_power(value, weight[k], total)
+            out[i - 1] = np.float32(0)
+            at_hand[:] = begin[:, i - 1]
+        m = tile[i]
+        reached = 0
+        left = True
+        # A few rows at a time go through all filters while they are in the cache.
+        while left:
+            reached += _ROWS
+            left = m + _ROWS // 2 < tile[i + 1]
+            while m < min(tile[i] + reached // 2, tile[i + 1]):
+                _halve_row(samples, at + 2 * m, taps, halved[m])
+                m += 1
+            if 0 < i <= bins:
+                for b in range(bands):
+                    k, end = at_hand[b], begin[b, i]
+                    stop = row[begin[b, i - 1]] + reached
+                    while k < end and row[k] < stop:
+                        _filter(samples, row[k], even[b, : size[b]], odd[b, : size[b]], value)
+                        _add_power(value, weight[k], out[i - 1, b])
+                        k += 1
+                    at_hand[b] = k
+                    left |= k < end
 
 
 @numba.njit(**_HOW)
