@@ -26,6 +26,7 @@ from nwbdecode.cli_options import (
     beginning,
     common,
     from_network,
+    in_parallel,
     matching,
     reading_run,
     run_settings,
@@ -113,6 +114,7 @@ def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
 @beginning
 @writing_or_appending
 @run_settings
+@in_parallel
 @click.option("--no-importance", is_flag=True, help="Skip importance; it can be added later.")
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML or JSON file of settings.")
 @common
@@ -121,7 +123,8 @@ def fit(
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
     exclude: tuple[str, ...], keep_invalid: bool | None, output: str | None, append: bool,
     exists: Any, run: str | None, init: str | None, init_run: str | None, match: Any,
-    no_importance: bool, config: str | None, download: bool, as_json: bool, **given: Any,
+    n_jobs: Any, no_importance: bool, config: str | None, download: bool, as_json: bool,
+    **given: Any,
 ) -> None:  # fmt: skip
     """Decode targets from a signal of SOURCE, cross-validated, into a new file or SOURCE itself.
 
@@ -177,7 +180,7 @@ def fit(
         result = pipeline.fit(
             opened, taken.path, read, output,
             config=settings, channels=channels, time=time, init=init, init_run=init_run,
-            match=match, append=append, exists=exists, run=run, announce=lies,
+            match=match, append=append, exists=exists, run=run, announce=lies, n_jobs=n_jobs,
         )  # fmt: skip
     if NO_IMPORTANCE in result.recipe:
         raise NWBDecodeError(

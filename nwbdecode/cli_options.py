@@ -210,6 +210,29 @@ _SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+class Jobs(click.ParamType):
+    """A number of processes, or auto."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "auto" or isinstance(value, int):
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number of processes; give one, -1 for all, or auto")
+
+
+def in_parallel(command: Command) -> Command:
+    """Give a command ``--jobs``."""
+    return click.option(
+        "--jobs", "n_jobs", type=Jobs(), default="auto", show_default=True,
+        help="Processes that folds are trained in, with one thread each; -1 for all processors, "
+        "1 for none beside this one. auto: as many as there are, if half the memory holds them.",
+    )(command)  # fmt: skip
+
+
 def run_settings(command: Command) -> Command:
     """Give a command one option for each setting, in the order listed."""
     for flag, key, how in reversed(_SETTINGS):

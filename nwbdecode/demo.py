@@ -313,6 +313,7 @@ def _decode(
             decoded,
             config=settings,
             exists="replace",
+            n_jobs="auto",
             progress=progress,
         )
 

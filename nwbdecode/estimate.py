@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 # Seconds on two cores of a small server. Machines differ by a factor of two or
 # three, which an estimate is allowed to.
-_PER_SAMPLE_AND_BAND = 2e-8
-_PER_BIN_AND_BAND = 1.8e-5
+_PER_SAMPLE = 5e-8
+_PER_BIN_AND_BAND = 1e-6
 _PER_STEP = (0.025, 0.02)  # and for each target
 _PER_STEP_PUBLISHED = (0.15, 0.018)  # and for each channel
 _PER_PERTURBED_BIN = 7e-6
@@ -94,18 +94,31 @@ def _streamed(signal: Signal) -> dict[str, Any] | None:
 
 
 def _seconds(settings: FitConfig, signal: Signal, bins: int, rows: int, n_targets: int) -> float:
-    network, evaluation = settings.decoder, settings.evaluation
+    evaluation = settings.evaluation
     samples = signal.n_samples * signal.n_channels
-    features = rows * (samples * _PER_SAMPLE_AND_BAND + bins * _PER_BIN_AND_BAND)
+    features = samples * _PER_SAMPLE + bins * rows * _PER_BIN_AND_BAND
+    counts = {"frequency": rows, "channel": signal.n_channels}
+    perturbed = evaluation.repeats * sum(counts[axis] for axis in evaluation.importance)
+    training = training_seconds(settings, signal, n_targets)
+    return float(features + training + perturbed * bins * _PER_PERTURBED_BIN)
+
+
+def training_seconds(settings: FitConfig, signal: Signal, n_targets: int) -> float:
+    """Say how long all folds and the final decoder may train, one after the other.
+
+    Parameters
+    ----------
+    settings : FitConfig
+    signal : Signal
+    n_targets : int
+    """
+    network, evaluation = settings.decoder, settings.evaluation
     if network.architecture == "frey2021":
         steps = 250 * (network.epochs or 20)
         step = _PER_STEP_PUBLISHED[0] + _PER_STEP_PUBLISHED[1] * signal.n_channels
     else:
         steps, step = 50 * (network.epochs or 12), _PER_STEP[0] + _PER_STEP[1] * n_targets
-    training = (evaluation.folds + evaluation.refit) * steps * step * _EARLY_STOP
-    counts = {"frequency": rows, "channel": signal.n_channels}
-    perturbed = evaluation.repeats * sum(counts[axis] for axis in evaluation.importance)
-    return float(features + training + perturbed * bins * _PER_PERTURBED_BIN)
+    return (evaluation.folds + evaluation.refit) * steps * step * _EARLY_STOP
 
 
 def feature_folder(settings: FitConfig) -> Path:

@@ -48,6 +48,7 @@ def fit(
     exists: Exists | Literal["skip"] = "error",
     run: str | None = None,
     announce: Announce | None = None,
+    n_jobs: int | Literal["auto"] | None = None,
     progress: bool = True,
 ) -> Decoding:
     """Decode a recording: features, cross-validated decoders, scores, importance, NWB file.
@@ -84,6 +85,10 @@ def fit(
     announce : callable, optional
         Called with the file and the run that the result went to, which with
         ``exists="new"`` may be others than those asked for.
+    n_jobs : int or "auto", optional
+        Processes that folds are trained in side by side, as for `cross_validate`; "auto"
+        takes as many as there are processors and half the memory holds, and one where
+        there is little to do, or a GPU.
     progress : bool, default True
 
     Returns
@@ -112,7 +117,9 @@ def fit(
     from nwbdecode.asked import fit_request
     from nwbdecode.beginning import begin_from
     from nwbdecode.config import FitConfig
+    from nwbdecode.estimate import training_seconds
     from nwbdecode.evaluate.cross_validation import outline
+    from nwbdecode.evaluate.jobs import job_count, suited_job_count
     from nwbdecode.features import align
     from nwbdecode.keeping import Destination
     from nwbdecode.load import open as open_source
@@ -123,6 +130,8 @@ def fit(
         )
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
     evaluation = settings.evaluation
+    if n_jobs != "auto":
+        job_count(n_jobs, 1)
     place = Destination(output, append, exists, run, announce, _files(init))
     if exists != "skip":
         place.check()
@@ -156,6 +165,9 @@ def fit(
     cv = evaluate.PurgedKFold(evaluation.folds, gap=evaluation.gap)
     known = outline(decoder, power, aligned, cv)
     place.rehearse(known.replace(recipe={**known.recipe, **made, "init": about}))
+    if n_jobs == "auto":
+        tasks = evaluation.folds + evaluation.refit
+        n_jobs = suited_job_count(tasks, power.nbytes, training_seconds(settings, taken, len(read)))
     decoding = evaluate.cross_validate(
         decoder,
         power,
@@ -165,6 +177,7 @@ def fit(
         baselines=evaluation.baselines,
         n_shifts=evaluation.shifts,
         random_state=settings.seed,
+        n_jobs=n_jobs,
         progress=progress,
     )
     if about is not None:

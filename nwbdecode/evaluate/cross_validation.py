@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from nwbdecode.decoding import METRICS, Decoding
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.evaluate.chance import bootstrap_interval, chance_point, p_value, shifted_scores
+from nwbdecode.evaluate.jobs import job_count, side_by_side
 from nwbdecode.evaluate.metrics import larger_is_better, metric_values
 from nwbdecode.evaluate.splits import Fold, PurgedKFold
 
@@ -34,6 +36,7 @@ def cross_validate(
     baselines: Sequence[str] = ("ridge",),
     n_shifts: int = 1000,
     random_state: int = 0,
+    n_jobs: int | None = None,
     progress: bool = True,
 ) -> Decoding:
     """Predict every bin by a decoder that never saw it, and score the predictions.
@@ -56,6 +59,10 @@ def cross_validate(
         Circular shifts that chance is measured with, one at least.
     random_state : int, default 0
         Draws shifts and bootstrap; the decoder has its own.
+    n_jobs : int, optional
+        Processes that folds are trained in side by side, with one thread each; -1 for
+        as many as there are processors. By default 1: this one, with all its threads.
+        Results are the same for any number, and those of one process with one thread.
     progress : bool, default True
 
     Returns
@@ -69,7 +76,6 @@ def cross_validate(
         chance is not to be measured.
     """
     import xarray as xr
-    from sklearn.base import clone
     from tqdm.auto import tqdm
 
     from nwbdecode.features.align import align
@@ -83,20 +89,21 @@ def cross_validate(
     cv.check_classes(folds, power, targets, decoder.window_)
     fitted: dict[str, Decoder] = {}
     predicted: dict[str, xr.Dataset] = {}
-    with tqdm(total=len(folds) + refit, desc="folds", disable=not progress) as bar:
-        for k, fold in enumerate(folds):
-            bar.set_postfix_str(f"fold {k + 1} of {len(folds)}")
-            own = fitted[f"fold{k}"] = clone(decoder).fit(power, targets, fold.train)
-            models = {"cnn": own}
-            for name, model in others.items():
-                models[name] = _held_by(own, model) or clone(model).fit(power, targets, fold.train)
-            for name, model in models.items():
-                part = model.predict(power, fold.test)
+    asked: list[Fold | None] = [*folds, *([None] if refit else [])]
+    done = side_by_side(
+        _fitted, ((decoder, others, power, targets, fold) for fold in asked),
+        job_count(n_jobs, len(asked)),
+    )  # fmt: skip
+    with tqdm(total=len(asked), desc="folds", disable=not progress) as bar, closing(done):
+        for k, fold in enumerate(asked):
+            # The first of those that are being trained.
+            bar.set_postfix_str(
+                "final decoder, all data" if fold is None else f"fold {k + 1} of {len(folds)}"
+            )
+            own, parts = next(done)
+            fitted["final" if fold is None else f"fold{k}"] = own
+            for name, part in parts.items():
                 predicted[name] = part if name not in predicted else predicted[name].fillna(part)
-            bar.update()
-        if refit:
-            bar.set_postfix_str("final decoder, all data")
-            fitted["final"] = clone(decoder).fit(power, targets)
             bar.update()
     fold_of = _fold_of(folds, predicted["cnn"])
     predictions = _attributed(predicted.pop("cnn"), targets, fold_of)
@@ -117,6 +124,25 @@ def cross_validate(
         recipe=_recipe(decoder, power, targets, cv),
         source=dict(power.attrs.get("source", {})),
     )  # fmt: skip
+
+
+def _fitted(
+    decoder: Decoder,
+    others: Mapping[str, Decoder],
+    power: xr.DataArray,
+    targets: xr.Dataset,
+    fold: Fold | None,
+) -> tuple[Decoder, dict[str, xr.Dataset]]:
+    """Fit a decoder and those beside it on one fold, and predict its test bins; or on all."""
+    from sklearn.base import clone
+
+    if fold is None:
+        return clone(decoder).fit(power, targets), {}
+    own = clone(decoder).fit(power, targets, fold.train)
+    models = {"cnn": own}
+    for name, model in others.items():
+        models[name] = _held_by(own, model) or clone(model).fit(power, targets, fold.train)
+    return own, {name: model.predict(power, fold.test) for name, model in models.items()}
 
 
 def outline(
