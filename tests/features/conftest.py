@@ -8,6 +8,8 @@ from pathlib import Path
 import numba
 import pytest
 
+from nwbdecode.features.threads import engine_threads
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -20,7 +22,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Short signals gain nothing from more, and a busy machine makes them wait for each other."""
-    usual = numba.get_num_threads()
+    # numba starts its threads when it is first asked for their number, and all of OpenMP with them.
+    with engine_threads():
+        usual = numba.get_num_threads()
     numba.set_num_threads(1)
     yield
     numba.set_num_threads(usual)

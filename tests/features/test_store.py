@@ -45,7 +45,8 @@ def test_blocks_and_memory_change_no_bit(
     np.testing.assert_array_equal(found, expected)
 
 
-def test_the_number_of_threads_changes_no_bit() -> None:
+def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", str(numba.config.NUMBA_NUM_THREADS))
     if numba.config.NUMBA_NUM_THREADS < 2:
         pytest.skip("this machine gives numba one thread")
     samples = field_potential(10_000.0, 1.0, channels=5)
