@@ -11,7 +11,7 @@ import numpy as np
 from nwbdecode.decoding import METRICS, Decoding
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.evaluate.chance import bootstrap_interval, chance_point, p_value, shifted_scores
-from nwbdecode.evaluate.jobs import job_count, side_by_side
+from nwbdecode.evaluate.jobs import in_processes, job_count
 from nwbdecode.evaluate.metrics import larger_is_better, metric_values
 from nwbdecode.evaluate.splits import Fold, PurgedKFold
 
@@ -62,7 +62,8 @@ def cross_validate(
     n_jobs : int, optional
         Processes that folds are trained in side by side, with one thread each; -1 for
         as many as there are processors. By default 1: this one, with all its threads.
-        Results are the same for any number, and those of one process with one thread.
+        Two or more give the same results, those of one process with one thread; more
+        threads may differ from it in the last bits.
     progress : bool, default True
 
     Returns
@@ -90,7 +91,7 @@ def cross_validate(
     fitted: dict[str, Decoder] = {}
     predicted: dict[str, xr.Dataset] = {}
     asked: list[Fold | None] = [*folds, *([None] if refit else [])]
-    done = side_by_side(
+    done = in_processes(
         _fitted, ((decoder, others, power, targets, fold) for fold in asked),
         job_count(n_jobs, len(asked)),
     )  # fmt: skip

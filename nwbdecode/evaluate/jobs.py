@@ -81,7 +81,7 @@ def _fitting(nbytes: int) -> int:
     return memory // 2 // (_PROCESS + _COPIES * nbytes)
 
 
-def side_by_side(
+def in_processes(
     work: Callable[..., Any], given: Iterable[tuple[Any, ...]], n_jobs: int
 ) -> Generator[Any, None, None]:
     """Give what `work` makes of each tuple of arguments, in their order, as it is done.
@@ -112,7 +112,7 @@ def side_by_side(
     with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
         parallel = Parallel(return_as="generator")
         try:
-            yield from parallel(delayed(_alone)(work, one) for one in given)
+            yield from parallel(delayed(work)(*one) for one in given)
         except TerminatedWorkerError as error:
             raise NWBDecodeError(
                 f"one of {n_jobs} processes was killed, most likely because there was too little "
@@ -121,12 +121,3 @@ def side_by_side(
         finally:
             # Processes that wait for more would hold their memory.
             get_reusable_executor().shutdown(wait=True)
-
-
-def _alone(work: Callable[..., Any], given: tuple[Any, ...]) -> Any:
-    """Do one piece of work with one thread."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    import torch
-
-    torch.set_num_threads(1)
-    return work(*given)
