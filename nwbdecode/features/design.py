@@ -27,7 +27,7 @@ _MOST = 8.0
 NEIGHBORS = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Band:
     """How one band is filtered.
 
@@ -59,6 +59,21 @@ class Band:
     def stride(self) -> int:
         """Samples at the full rate between grid points."""
         return self.step << self.level
+
+    @property
+    def rows_after(self) -> int:
+        """Rows at its level after the row of a bin's last sample that it reads."""
+        return len(self.even) - 1 + (0 if self.by_samples else self.step * NEIGHBORS // 2)
+
+    @property
+    def rows_before(self) -> int:
+        """Rows before that of a bin's first sample; of a grid point and its neighbors, one less."""
+        return self.rows_after - (0 if self.by_samples else 1)
+
+
+def far(taps: np.ndarray) -> int:
+    """Samples on either side of its own that a half-band filter reads."""
+    return 2 * (len(taps) - 1) - 1
 
 
 def choose(shares: np.ndarray, w0: float, truncate: float) -> list[tuple[int, float]]:
@@ -132,7 +147,7 @@ def make_band(
     step = max(1, int(w0 / W0 / (density * held)))
     by_samples = level == 0 and (step == 1 or density < _FEWEST_BETWEEN)
     reach = (half + (0 if by_samples else step * NEIGHBORS // 2)) << level
-    reach += sum((2 * (len(taps) - 1) - 1) << k for k, taps in enumerate(halvings[:level]))
+    reach += sum(far(taps) << k for k, taps in enumerate(halvings[:level]))
     return Band(
         level,
         even[half:].astype(np.float32),

@@ -32,12 +32,12 @@ def _halve_row(samples: np.ndarray, at: int, taps: np.ndarray, out: np.ndarray) 
         tap0, tap1, tap2, tap3 = taps[k], taps[k + 1], taps[k + 2], taps[k + 3]
         later, earlier = at + 2 * k - 1, at - 2 * k + 1
         for c in range(channels):
-            out[c] += (
-                (samples[later, c] + samples[earlier, c]) * tap0
-                + (samples[later + 2, c] + samples[earlier - 2, c]) * tap1
-                + (samples[later + 4, c] + samples[earlier - 4, c]) * tap2
-                + (samples[later + 6, c] + samples[earlier - 6, c]) * tap3
-            )
+            total = out[c]
+            total += (samples[later, c] + samples[earlier, c]) * tap0
+            total += (samples[later + 2, c] + samples[earlier - 2, c]) * tap1
+            total += (samples[later + 4, c] + samples[earlier - 4, c]) * tap2
+            total += (samples[later + 6, c] + samples[earlier - 6, c]) * tap3
+            out[c] = total
         k += 4
     while k < taps.size:
         for c in range(channels):
@@ -62,7 +62,8 @@ def _filter(
 ) -> None:
     """Correlate with a wavelet centered on row `at`; `out` has a row for each of its parts.
 
-    `even` and `odd` hold the middle tap and those on one side.
+    `even` and `odd` hold the middle tap and those on one side. Correlating with the
+    wavelet, the sine enters with a minus: what is earlier comes before what is later.
     """
     channels = samples.shape[1]
     middle = even[0]
@@ -75,27 +76,26 @@ def _filter(
         odd0, odd1, odd2, odd3 = odd[k], odd[k + 1], odd[k + 2], odd[k + 3]
         after, before = at + k, at - k
         for c in range(channels):
+            real, imag = out[0, c], out[1, c]
             later, earlier = samples[after, c], samples[before, c]
-            real = (later + earlier) * even0
-            imag = (later - earlier) * odd0
+            real += (later + earlier) * even0
+            imag += (earlier - later) * odd0
             later, earlier = samples[after + 1, c], samples[before - 1, c]
             real += (later + earlier) * even1
-            imag += (later - earlier) * odd1
+            imag += (earlier - later) * odd1
             later, earlier = samples[after + 2, c], samples[before - 2, c]
             real += (later + earlier) * even2
-            imag += (later - earlier) * odd2
+            imag += (earlier - later) * odd2
             later, earlier = samples[after + 3, c], samples[before - 3, c]
             real += (later + earlier) * even3
-            imag += (later - earlier) * odd3
-            out[0, c] += real
-            # Correlating with the wavelet: the sine enters with a minus.
-            out[1, c] -= imag
+            imag += (earlier - later) * odd3
+            out[0, c], out[1, c] = real, imag
         k += 4
     while k < even.size:
         for c in range(channels):
             later, earlier = samples[at + k, c], samples[at - k, c]
             out[0, c] += (later + earlier) * even[k]
-            out[1, c] -= (later - earlier) * odd[k]
+            out[1, c] += (earlier - later) * odd[k]
         k += 1
 
 
@@ -111,9 +111,12 @@ def sum_points(
     even: np.ndarray,
     odd: np.ndarray,
     size: np.ndarray,
+    first: np.ndarray,
+    kind: np.ndarray,
     row: np.ndarray,
     weight: np.ndarray,
     begin: np.ndarray,
+    origin: int,
     out: np.ndarray,
     at: int,
     taps: np.ndarray,
@@ -122,19 +125,17 @@ def sum_points(
 ) -> None:
     """Sum weighted power at given rows, and halve the rate, while the samples are at hand.
 
-    Of band `b`, the first ``size[b]`` of ``even[b]`` and ``odd[b]`` are taps, and bin `i`
-    sums the rows ``row[begin[b, i]:begin[b, i + 1]]``. `halved` is made as by `halve`:
-    its rows ``tile[i]:tile[i + 1]`` beside bin `i - 1`, those before and after all bins
-    beside none.
+    Of band `b`, the first ``size[b]`` of ``even[b]`` and ``odd[b]`` are taps. Bin `i` of a
+    kind ``k = kind[b, i]`` sums the rows ``row[begin[k]:begin[k + 1]]``, counted from
+    ``first[b, i]``; all are counted from `origin`. `halved` is made as by `halve`: its rows
+    ``tile[i]:tile[i + 1]`` beside bin `i`.
     """
     channels = samples.shape[1]
     bins, bands = out.shape[0], size.size
-    for i in numba.prange(bins + 2):
+    for i in numba.prange(bins):
         value = np.empty((2, channels), dtype=np.float32)
-        at_hand = np.zeros(bands, dtype=np.int64)
-        if 0 < i <= bins:
-            out[i - 1] = np.float32(0)
-            at_hand[:] = begin[:, i - 1]
+        out[i] = np.float32(0)
+        at_hand = begin[kind[:, i]]
         m = tile[i]
         reached = 0
         left = True
@@ -145,16 +146,15 @@ def sum_points(
             while m < min(tile[i] + reached // 2, tile[i + 1]):
                 _halve_row(samples, at + 2 * m, taps, halved[m])
                 m += 1
-            if 0 < i <= bins:
-                for b in range(bands):
-                    k, end = at_hand[b], begin[b, i]
-                    stop = row[begin[b, i - 1]] + reached
-                    while k < end and row[k] < stop:
-                        _filter(samples, row[k], even[b, : size[b]], odd[b, : size[b]], value)
-                        _add_power(value, weight[k], out[i - 1, b])
-                        k += 1
-                    at_hand[b] = k
-                    left |= k < end
+            for b in range(bands):
+                k, end = at_hand[b], begin[kind[b, i] + 1]
+                while k < end and row[k] < reached:
+                    center = first[b, i] + row[k] - origin
+                    _filter(samples, center, even[b, : size[b]], odd[b, : size[b]], value)
+                    _add_power(value, weight[k], out[i, b])
+                    k += 1
+                at_hand[b] = k
+                left |= k < end
 
 
 @numba.njit(**_HOW)
@@ -194,10 +194,12 @@ def sum_grid(
     odd: np.ndarray,
     task: np.ndarray,
     span: np.ndarray,
+    first: np.ndarray,
+    kind: np.ndarray,
+    start: np.ndarray,
     weight: np.ndarray,
     begin: np.ndarray,
     base: np.ndarray,
-    kind: np.ndarray,
     between: np.ndarray,
     share: np.ndarray,
     out: np.ndarray,
@@ -205,11 +207,11 @@ def sum_grid(
     """Sum weighted power on a grid and between its points.
 
     Grid point `g` is centered on row ``at + step * g``. Bins ``task[t]:task[t + 1]`` are
-    made together, from grid points ``span[t, 0]`` to ``span[t, 1]``. Bin `i` sums
-    ``weight[begin[i]:begin[i + 1]]`` from grid point ``base[i, 0]`` on, and then one node
-    for each column of `base` after it: the first neighbor of node `q` is ``base[i, 1 + q]``,
-    the complex weights of its neighbors ``between[kind[i], q]`` and its own
-    ``share[kind[i], q]``.
+    made together, from grid points ``span[t, 0]`` to ``span[t, 1]``. A bin `i` of kind
+    ``k = kind[i]`` counts grid points from ``first[i]``: it sums
+    ``weight[begin[k]:begin[k + 1]]`` from ``start[k]`` on, and then the nodes that have a
+    ``share[k, q]``: the first neighbor of each is ``base[k, q]``, the complex weights of its
+    neighbors ``between[k, q]``.
     """
     channels = samples.shape[1]
     for t in numba.prange(task.size - 1):
@@ -221,12 +223,12 @@ def sum_grid(
         for i in range(task[t], task[t + 1]):
             total = out[i]
             total[:] = np.float32(0)
-            for k in range(begin[i], begin[i + 1]):
-                _add_power(value[base[i, 0] - low + k - begin[i]], weight[k], total)
-            which = kind[i]
+            which, here = kind[i], first[i] - low
+            for k in range(begin[which], begin[which + 1]):
+                _add_power(value[here + start[which] + k - begin[which]], weight[k], total)
             for q in range(share.shape[1]):
                 if share[which, q] != 0:
-                    _between(value, base[i, 1 + q] - low, between[which, q], node)
+                    _between(value, here + base[which, q], between[which, q], node)
                     _add_power(node, share[which, q], total)
 
 

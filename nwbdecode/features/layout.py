@@ -6,11 +6,9 @@ takes is worked out once.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -21,23 +19,66 @@ from nwbdecode.features.design import NEIGHBORS, Band
 _HELD = 192
 
 
-def points(
-    band: Band, first: np.ndarray, stop: np.ndarray, w0: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Choose samples and weights for bins that take samples alone.
+@dataclass(frozen=True)
+class _Kinds:
+    """Bins sorted by width and place between grid points."""
 
-    Returns the samples, counted from the segment's first, their weights, and where each
-    bin's begin.
+    #: One number for each kind, which holds both.
+    keys: tuple[int, ...]
+    #: Of each bin, which kind it is of.
+    which: np.ndarray
+
+    @classmethod
+    def of(cls, first: np.ndarray, stop: np.ndarray, stride: int) -> _Kinds:
+        keys, which = np.unique((stop - first) * stride + first % stride, return_inverse=True)
+        return cls(tuple(keys.tolist()), which.ravel())
+
+
+def points(
+    bands: Sequence[Band], first: Sequence[np.ndarray], stop: Sequence[np.ndarray], w0: float
+) -> tuple[np.ndarray, ...]:
+    """Choose samples and weights for bins that take samples alone, as `kernels.sum_points` does.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+    first, stop : sequences of int arrays, shape (bin,)
+        Of each band, where its bins lie, counted from the segment's first sample.
+    w0 : float
     """
-    step = band.step
-    aligned = first % step
-    kinds, kind = np.unique(np.stack([stop - first, aligned], 1), axis=0, return_inverse=True)
-    lists = [_points_of(band.step, band.density, int(w), int(a), w0) for w, a in kinds]
-    kind = kind.ravel()
-    row = np.concatenate([lists[k][0] + at for k, at in zip(kind, first, strict=True)])
-    weight = np.concatenate([lists[k][1] for k in kind])
-    begin = np.concatenate([[0], np.cumsum([len(lists[k][0]) for k in kind])])
-    return row, weight, begin
+    even, odd, size = _taps_of(tuple(bands))
+    kinds = [_Kinds.of(f, s, band.step) for band, f, s in zip(bands, first, stop, strict=True)]
+    lists = tuple(
+        (band.step, band.density, kind.keys) for band, kind in zip(bands, kinds, strict=True)
+    )
+    row, weight, begin = _points_together(lists, w0)
+    ahead = np.cumsum([0] + [len(kind.keys) for kind in kinds[:-1]])
+    which = np.stack([kind.which + n for kind, n in zip(kinds, ahead, strict=True)])
+    return even, odd, size, np.stack(first), which, row, weight, begin
+
+
+@lru_cache(maxsize=64)
+def _points_together(
+    lists: tuple[tuple[int, float, tuple[int, ...]], ...], w0: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows and weights of all kinds of bins of several bands, and where each kind's begin."""
+    made = [
+        _points_of(step, density, key // step, key % step, w0)
+        for step, density, keys in lists
+        for key in keys
+    ]
+    row = np.concatenate([row for row, _ in made])
+    weight = np.concatenate([weight for _, weight in made])
+    return row, weight, np.cumsum([0] + [len(row) for row, _ in made])
+
+
+@lru_cache(maxsize=64)
+def _taps_of(bands: tuple[Band, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    size = np.array([len(band.even) for band in bands])
+    even, odd = (np.zeros((len(bands), size.max()), dtype=np.float32) for _ in range(2))
+    for k, band in enumerate(bands):
+        even[k, : size[k]], odd[k, : size[k]] = band.even, band.odd
+    return even, odd, size
 
 
 @lru_cache(maxsize=1024)
@@ -56,40 +97,41 @@ def _points_of(
     return sample[kept], (0.5 / width * weight[kept]).astype(np.float32)
 
 
-def grid(band: Band, first: np.ndarray, stop: np.ndarray, w0: float) -> tuple[Any, ...]:
+def grid(band: Band, first: np.ndarray, stop: np.ndarray, w0: float) -> tuple[np.ndarray, ...]:
     """Lay out a band's sums on its grid, as `kernels.sum_grid` takes them."""
     stride = band.stride
-    aligned = first % stride
-    kinds, kind = np.unique(np.stack([stop - first, aligned], 1), axis=0, return_inverse=True)
-    kind = kind.ravel()
-    plans = [_grid_of(stride, band.density, int(w), int(a), w0) for w, a in kinds]
+    kinds = _Kinds.of(first, stop, stride)
+    span, *sums = _grid_together(stride, band.density, kinds.keys, w0)
+    origin = first // stride
+    reach = origin[:, None] + span[kinds.which]
+    # As many bins a task as its grid points may be held for.
+    apart = max(1, int(np.diff(origin).min(initial=_HELD)))
+    longest = int((reach[:, 1] - reach[:, 0]).max())
+    task = np.arange(0, len(first), 1 + max(0, _HELD - longest) // apart)
+    low = np.minimum.reduceat(reach[:, 0], task)
+    high = np.maximum.reduceat(reach[:, 1], task)
+    bounds = np.stack([low, high], axis=1)
+    return np.append(task, len(first)), bounds, origin, kinds.which, *sums
+
+
+@lru_cache(maxsize=256)
+def _grid_together(
+    stride: int, density: float, keys: tuple[int, ...], w0: float
+) -> tuple[np.ndarray, ...]:
+    """Sums of all kinds of bins, side by side; see `kernels.sum_grid`."""
+    plans = [_grid_of(stride, density, key // stride, key % stride, w0) for key in keys]
     nodes = max(len(plan.base) for plan in plans)
     between = np.zeros((len(plans), nodes, NEIGHBORS), dtype=np.complex64)
     share = np.zeros((len(plans), nodes), dtype=np.float32)
-    offsets = np.zeros((len(plans), 1 + nodes), dtype=np.int64)
-    span = np.empty((len(plans), 2), dtype=np.int64)
+    base = np.zeros((len(plans), nodes), dtype=np.int64)
     for k, plan in enumerate(plans):
-        between[k, : len(plan.base)] = plan.between
-        share[k, : len(plan.base)] = plan.quadrature
-        offsets[k, 0] = plan.start
-        offsets[k, 1 : 1 + len(plan.base)] = plan.base
-        span[k] = plan.span
-    origin = first // stride
-    base = origin[:, None] + offsets[kind]
-    weight = np.concatenate([plans[k].weight for k in kind])
-    begin = np.concatenate([[0], np.cumsum([len(plans[k].weight) for k in kind])])
-    reach = origin[:, None] + span[kind]
-    task = [0]
-    low = reach[0, 0]
-    for i in range(1, len(first)):
-        if reach[i, 1] - low > _HELD:
-            task.append(i)
-            low = reach[i, 0]
-    task.append(len(first))
-    bounds = np.array(
-        [[reach[a:b, 0].min(), reach[a:b, 1].max()] for a, b in itertools.pairwise(task)]
-    )
-    return np.array(task), bounds, weight, begin, base, kind, between, share
+        held = slice(0, len(plan.base))
+        between[k, held], share[k, held], base[k, held] = plan.between, plan.quadrature, plan.base
+    span = np.array([plan.span for plan in plans])
+    start = np.array([plan.start for plan in plans])
+    weight = np.concatenate([plan.weight for plan in plans])
+    begin = np.cumsum([0] + [len(plan.weight) for plan in plans])
+    return span, start, weight, begin, base, between, share
 
 
 @dataclass(frozen=True)
@@ -134,18 +176,3 @@ def _grid_of(stride: int, density: float, width: int, aligned: int, w0: float) -
     if len(weight):
         span = min(span[0], start), max(span[1], start + len(weight))
     return _GridOf(start, weight, base, between, 0.5 / width * share, span)
-
-
-def together(
-    bands: list[Band], rows: Sequence[tuple[np.ndarray, ...]], origin: int
-) -> tuple[np.ndarray, ...]:
-    """Lay bands that sum samples alone beside each other, as `kernels.sum_points` takes them."""
-    size = np.array([len(band.even) for band in bands])
-    even, odd = (np.zeros((len(bands), size.max()), dtype=np.float32) for _ in range(2))
-    for k, band in enumerate(bands):
-        even[k, : size[k]], odd[k, : size[k]] = band.even, band.odd
-    ahead = np.cumsum([0] + [len(row) for row, _, _ in rows[:-1]])
-    row = np.concatenate([row for row, _, _ in rows]) - origin
-    weight = np.concatenate([weight for _, weight, _ in rows])
-    begin = np.stack([begin + n for (_, _, begin), n in zip(rows, ahead, strict=True)])
-    return even, odd, size, row, weight, begin

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nwbdecode.features.rooms import room_for
 from nwbdecode.load.signal import Signal
 
 #: Bytes that one slab takes on its way, at most.
@@ -91,17 +92,9 @@ class Rows:
         return self._kept[number][low - first : high - first]
 
     def room(self, rows: int, columns: int) -> np.ndarray:
-        """Room for the samples of a piece, if possible where those of another were.
-
-        Memory that was never touched is slower than all that is done to a sample here.
-        """
-        while self._rooms:
-            held = self._rooms.pop()
-            if held.size >= rows * columns:
-                return held[: rows * columns].reshape(rows, columns)
-        return np.empty(rows * columns, dtype=np.float32).reshape(rows, columns)
+        """Room for the samples of a piece, if possible where those of another were."""
+        return room_for(rows, columns, self._rooms.pop() if self._rooms else None)
 
     def free(self, samples: np.ndarray) -> None:
         """Take back the room of samples that nothing uses any more."""
-        held = samples.base if samples.base is not None else samples.ravel()
-        self._rooms = [held]
+        self._rooms = [samples]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,27 +15,66 @@ from nwbdecode.features.morlet import reference_power
 from nwbdecode.load.signal import Signal
 
 
+class Maker(Protocol):
+    """Makes the bins of one gapless stretch, piece by piece."""
+
+    def push(self, samples: np.ndarray, origin: int, upto: int) -> np.ndarray:
+        """Take samples (time, channel) and give the bins up to `upto` not given yet.
+
+        `origin` is the index of the first sample counted from the segment's.
+        """
+
+
 @dataclass(frozen=True)
 class Transform:
     """From padded samples (time, channel) to (bin, frequency, channel).
 
-    `make` takes the samples, the index of the first counted from the segment's, and the
-    bins' first and last samples. `before` and `after` are the samples beyond a bin's own
-    that it depends on.
+    Attributes
+    ----------
+    begin : callable
+        Gives a `Maker` of a gapless stretch, of the first and last samples of all its bins
+        counted from the segment's first.
+    before, after : int
+        Samples beyond a bin's own that it depends on.
+    near : int, optional
+        Samples before the end of a piece that the next piece of a stretch reads again;
+        without it, all that its first bin depends on.
     """
 
-    make: Callable[[np.ndarray, int, np.ndarray, np.ndarray], np.ndarray]
+    begin: Callable[[np.ndarray, np.ndarray], Maker]
     before: int = 0
     after: int = 0
+    near: int | None = None
 
 
-def make_transform(signal: Signal, recipe: dict[str, Any]) -> Transform:
-    """Make the transform that a recipe describes, for a signal's rate and bands."""
+class _Apart:
+    """Makes each piece for itself, by a function of samples, their origin and the bins."""
+
+    def __init__(
+        self,
+        make: Callable[[np.ndarray, int, np.ndarray, np.ndarray], np.ndarray],
+        first: np.ndarray,
+        stop: np.ndarray,
+    ):
+        self.make, self.first, self.stop = make, first, stop
+        self._given = 0
+
+    def push(self, samples: np.ndarray, origin: int, upto: int) -> np.ndarray:
+        piece = slice(self._given, upto)
+        self._given = upto
+        return self.make(samples, origin, self.first[piece], self.stop[piece])
+
+
+def make_transform(signal: Signal, recipe: dict[str, Any], longest: int) -> Transform:
+    """Make the transform that a recipe describes, for a signal's rate and bands.
+
+    `longest` is the number of samples of the longest bin.
+    """
     if recipe["step"] == "traces":
-        return Transform(_means)
+        return Transform(partial(_Apart, _means))
     if recipe["step"] == "bands":
-        return Transform(_ready_made(np.asarray(signal.frequencies)))
-    return _wavelets(signal.rate, np.asarray(recipe["frequencies"]), recipe)
+        return Transform(partial(_Apart, _ready_made(np.asarray(signal.frequencies))))
+    return _wavelets(signal.rate, np.asarray(recipe["frequencies"]), recipe, longest)
 
 
 def _means(samples: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
@@ -56,31 +96,35 @@ def _ready_made(frequencies: np.ndarray) -> Callable[..., np.ndarray]:
     return make
 
 
-def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any]) -> Transform:
+def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: int) -> Transform:
     from nwbdecode.features.filterbank import FilterBank
     from nwbdecode.features.means import smooth_mean
+    from nwbdecode.features.stream import Stream, near_samples
 
-    fast = recipe["engine"] == "filterbank"
     bank = FilterBank(bands, rate, w0=recipe["w0"], truncate=recipe["truncate"])
     low_pass = _low_pass(float(bands[0]), rate) if recipe["remainder"] else None
     low_reach = 0 if low_pass is None else len(low_pass) // 2
-    causal = recipe["causal"]
-    if causal and not fast:
+    reach = max(low_reach, bank.reach)
+    if recipe["engine"] == "filterbank":
+        causal = recipe["causal"]
+        how: dict[str, Any] = {"causal": causal, "low_pass": low_pass}
+        return Transform(
+            partial(Stream, bank, **how, rooms={}),
+            before=2 * reach if causal else reach,
+            after=0 if causal else reach,
+            near=near_samples(bank, longest, **how),
+        )
+    if recipe["causal"]:
         raise NWBDecodeError("causal features come from engine='filterbank' alone")
 
     def make(samples: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        if fast:
-            out = bank.power(samples, origin, first, stop, causal=causal)
-        else:
-            out = _slow_power(recipe, samples, bands, rate, first - origin, stop - origin)
+        out = _slow_power(recipe, samples, bands, rate, first - origin, stop - origin)
         if low_pass is None:
             return out
-        at = origin + (low_reach if causal else 0)
-        row = smooth_mean(samples, low_pass, first - at, stop - at)
+        row = smooth_mean(samples, low_pass, first - origin, stop - origin)
         return np.concatenate([row[:, None, :], out], axis=1)
 
-    reach = max(low_reach, bank.reach)
-    return Transform(make, before=2 * reach if causal else reach, after=0 if causal else reach)
+    return Transform(partial(_Apart, make), before=reach, after=reach)
 
 
 def _low_pass(lowest: float, rate: float) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,7 @@ from nwbdecode.features.notch import Notch, make_notch
 from nwbdecode.features.referencing import Referencing, referencing
 from nwbdecode.features.rows import Rows
 from nwbdecode.features.threads import engine_threads
-from nwbdecode.features.transform import Transform, make_transform
+from nwbdecode.features.transform import Maker, Transform, make_transform
 from nwbdecode.load.signal import Signal
 
 if TYPE_CHECKING:
@@ -62,6 +62,16 @@ class _Plan:
     def after(self) -> int:
         return self.transform.after + (0 if self.notch is None else self.notch.after)
 
+    def begin(self, low: int, opens: bool) -> int:
+        """First sample that a piece which begins at bin `low` reads, of a stretch or within one."""
+        whole = int(self.bins.first[low]) - self.before
+        if opens or self.transform.near is None or low == 0:
+            return whole
+        # The end of what the piece before gave to the transform.
+        ended = int(self.bins.stop[low - 1]) + self.transform.after
+        before = 0 if self.notch is None else self.notch.before
+        return max(whole, ended - self.transform.near - before)
+
     @property
     def rows(self) -> list[float]:
         remainder = [0.0] if self.recipe.get("remainder") else []
@@ -98,13 +108,14 @@ def compute(
     recipe = {**recipe, "excluded": bad}
     by = recipe.get("reference_by")
     line = recipe.get("notch")
+    bins = make_bins(signal, recipe["bin"])
     plan = _Plan(
         signal,
         recipe,
-        make_bins(signal, recipe["bin"]),
+        bins,
         referencing(signal.channels, recipe.get("reference", "none"), by),
         None if line is None else make_notch(line, signal.rate, causal=recipe["causal"]),
-        make_transform(signal, recipe),
+        make_transform(signal, recipe, int((bins.stop - bins.first).max(initial=1))),
     )
     with engine_threads():
         values, digest = _values(plan, store=store, memory=memory, progress=progress)
@@ -161,31 +172,59 @@ def _fill(
     write: Callable[[int, np.ndarray], None] | None = None,
 ) -> None:
     """Compute blocks while the next piece is read and the block before is written."""
-    from nwbdecode.features.store import BLOCK
-
-    def pieces(block: int) -> Iterator[tuple[int, int]]:
-        low, high = block * BLOCK, min((block + 1) * BLOCK, plan.shape[0])
-        return _pieces(plan.bins, low, high, at_once)
-
-    every = (piece for block in blocks for piece in pieces(block))
-    with _reading(plan, rows, every) as read, Behind() as written:
+    spans = {block: _span(block, plan.shape[0]) for block in blocks}
+    pieces = {block: list(_pieces(plan.bins, *span, at_once)) for block, span in spans.items()}
+    ends = _stretches(plan.bins, spans.values())
+    maker: Maker | None = None
+    flat = (piece for block in blocks for piece in pieces[block])
+    with _reading(plan, rows, flat, ends) as read, Behind() as written:
         for block in _progress(blocks, progress):
-            low, high = block * BLOCK, min((block + 1) * BLOCK, plan.shape[0])
+            low, high = spans[block]
             out = room(slice(low, high))
-            for at, stop in pieces(block):
-                out[at - low : stop - low] = _transformed(plan, rows, next(read))
+            for at, stop in pieces[block]:
+                piece = next(read)
+                if at in ends:
+                    begin = plan.signal.segments[plan.bins.segment[at]].start
+                    stretch = slice(at, ends[at])
+                    maker = plan.transform.begin(
+                        plan.bins.first[stretch] - begin, plan.bins.stop[stretch] - begin
+                    )
+                    opened = at
+                assert maker is not None
+                out[at - low : stop - low] = _transformed(plan, rows, piece, maker, stop - opened)
             if write is not None:
                 written.do(write, block, out)
 
 
+def _span(block: int, bins: int) -> tuple[int, int]:
+    """Bins of a block."""
+    from nwbdecode.features.store import BLOCK
+
+    return block * BLOCK, min((block + 1) * BLOCK, bins)
+
+
+def _stretches(bins: Bins, spans: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Give the first bin of each gapless stretch that lies in the spans, and its end."""
+    ends: dict[int, int] = {}
+    opened = last = -1
+    for low, high in spans:
+        turns = low + np.flatnonzero(np.diff(bins.runs[low:high])) + 1
+        for begin, end in pairwise([low, *turns.tolist(), high]):
+            if begin != last or bins.runs[begin - 1] != bins.runs[begin]:
+                opened = begin
+            ends[opened] = last = end
+    return ends
+
+
 def _reading(
-    plan: _Plan, rows: Rows, pieces: Iterator[tuple[int, int]]
+    plan: _Plan, rows: Rows, pieces: Iterator[tuple[int, int]], opening: Container[int]
 ) -> AbstractContextManager[Iterator[_Piece]]:
     """Samples of pieces, one after the other; read ahead where that can be stopped at once."""
+    read = partial(_read, plan, rows, opening)
     if rows.slab:
-        return ahead(partial(_read, plan, rows), pieces)
+        return ahead(read, pieces)
     # A stream from the network or a movie is asked for minutes of work by one call.
-    return nullcontext(_read(plan, rows, piece, _go_on) for piece in pieces)
+    return nullcontext(read(piece, _go_on) for piece in pieces)
 
 
 def _go_on() -> None:
@@ -236,21 +275,27 @@ def _pieces(bins: Bins, low: int, high: int, at_once: int) -> Iterator[tuple[int
 
 @dataclass
 class _Piece:
-    """Samples of some bins and all that these reach; what works on them takes them out."""
+    """Samples that some bins depend on; what works on them takes them out."""
 
     samples: np.ndarray | None
     origin: int
-    first: np.ndarray
-    stop: np.ndarray
 
 
-def _read(plan: _Plan, rows: Rows, piece: tuple[int, int], check: Callable[[], None]) -> _Piece:
-    """Read what bins [low, high) of one run depend on: referenced and mirrored."""
+def _read(
+    plan: _Plan,
+    rows: Rows,
+    opening: Container[int],
+    piece: tuple[int, int],
+    check: Callable[[], None],
+) -> _Piece:
+    """Read what bins [low, high) of one run depend on, and no piece before held.
+
+    Samples come referenced, and mirrored at the ends of their segment.
+    """
     signal, bins = plan.signal, plan.bins
     low, high = piece
     segment = signal.segments[bins.segment[low]]
-    first, stop = bins.first[low:high], bins.stop[low:high]
-    begin, end = int(first[0]) - plan.before, int(stop[-1]) + plan.after
+    begin, end = plan.begin(low, low in opening), int(bins.stop[high - 1]) + plan.after
     wanted = np.arange(begin, end)
     if begin < segment.start or end > segment.stop:
         size = segment.stop - segment.start
@@ -264,7 +309,7 @@ def _read(plan: _Plan, rows: Rows, piece: tuple[int, int], check: Callable[[], N
     for part in rows.parts(wanted):
         check()
         start = int(wanted[part].min())
-        again_from = int(stop[-1]) - plan.before
+        again_from = plan.begin(high, opens=False) if high < len(bins) else end
         stored = rows.read(start, int(wanted[part].max()) + 1, again_from)
         for at in range(part.start, part.stop, few):
             some = wanted[at : min(at + few, part.stop)] - start
@@ -273,7 +318,7 @@ def _read(plan: _Plan, rows: Rows, piece: tuple[int, int], check: Callable[[], N
                 samples = rows.room(len(wanted), ready.shape[1])
             in_order = len(ready) == len(some) and some[-1] - some[0] == len(some) - 1
             samples[at : at + len(some)] = ready if in_order else ready[some - some.min()]
-    return _Piece(samples, begin - segment.start, first - segment.start, stop - segment.start)
+    return _Piece(samples, begin - segment.start)
 
 
 def _referenced(plan: _Plan, stored: np.ndarray) -> np.ndarray:
@@ -281,7 +326,7 @@ def _referenced(plan: _Plan, stored: np.ndarray) -> np.ndarray:
     return plan.reference.apply(samples.astype(np.float32, copy=False))
 
 
-def _transformed(plan: _Plan, rows: Rows, piece: _Piece) -> np.ndarray:
+def _transformed(plan: _Plan, rows: Rows, piece: _Piece, maker: Maker, upto: int) -> np.ndarray:
     samples, piece.samples = piece.samples, None
     assert samples is not None
     origin = piece.origin
@@ -291,7 +336,7 @@ def _transformed(plan: _Plan, rows: Rows, piece: _Piece) -> np.ndarray:
         samples = plan.notch.apply(samples)
         samples = np.ascontiguousarray(samples.T)
         origin += plan.notch.before
-    made = plan.transform.make(samples, origin, piece.first, piece.stop)
+    made = maker.push(samples, origin, upto)
     rows.free(samples)
     return made
 

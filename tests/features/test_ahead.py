@@ -99,6 +99,47 @@ def test_a_walk_reads_each_chunk_once(tmp_path: Path, monkeypatch: pytest.Monkey
         assert stop == start
 
 
+def test_a_recording_in_many_pieces_is_filtered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = counts(60.0)
+    signal = filed(tmp_path, samples)
+    plain, asked = HDF5Reader.read, []
+
+    def noted(self: HDF5Reader, start: int, stop: int, columns: Any = None) -> np.ndarray:
+        asked.append((start, stop))
+        return plain(self, start, stop, columns)
+
+    monkeypatch.setattr(HDF5Reader, "read", noted)
+    monkeypatch.setattr(store, "BLOCK", 20)
+    how = HOW | {"lowest": 2.0}
+    features = wavelet_power(signal, store=tmp_path, **how)
+    reach, blocks = sum(features.attrs["support"]) * RATE, len(features) // 20
+    pieces = [stop - start for start, stop in asked]
+    # Each block of a second would read 5 s around it, were it made for itself.
+    assert reach > 5000
+    assert len(pieces) >= blocks
+    assert sum(pieces) < len(samples) + 2 * reach + 300 * blocks
+
+
+@settings(deadline=None, max_examples=8)
+@given(lost=st.sets(st.integers(0, 11), min_size=1), causal=st.booleans())
+def test_blocks_that_are_missing_here_and_there_come_back_bit_by_bit(
+    tmp_path_factory: pytest.TempPathFactory, lost: set[int], causal: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "BLOCK", 20)
+        given_: dict[str, Any] = HOW | {"store": folder, "causal": causal}
+        expected = wavelet_power(as_signal(counts(), rate=RATE), **given_).load()
+        marks = sorted(path for path in folder.rglob("*") if path.name.split(".")[0].isdigit())
+        for path in marks:
+            if int(path.name.split(".")[0]) in lost:
+                path.unlink()
+        found = wavelet_power(as_signal(counts(), rate=RATE), **given_)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_a_file_is_read_beside_the_thread_that_computes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
