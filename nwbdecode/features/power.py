@@ -16,7 +16,7 @@ from nwbdecode.load.signal import as_signal
 if TYPE_CHECKING:
     import xarray as xr
 
-Engine = Literal["filterbank", "pywt", "reference"]
+Engine = Literal["filterbank", "torch", "pywt", "reference"]
 
 
 def wavelet_power(
@@ -79,9 +79,10 @@ def wavelet_power(
     causal : bool, default False
         Delay each band by its filter's reach, so that no bin depends on a
         later sample. Slow bands then lag by seconds.
-    engine : {"filterbank", "pywt", "reference"}
-        "filterbank" is the fast one; "pywt" goes through PyWavelets and
-        "reference" takes every sample in float64: both to read and compare.
+    engine : {"filterbank", "torch", "pywt", "reference"}
+        "filterbank" is the fast one on a CPU, "torch" the same bank for a GPU; "pywt"
+        goes through PyWavelets and "reference" takes every sample in float64: both to
+        read and compare.
     store : path, optional
         Folder of a Zarr store. By default a signal that comes from a file is
         kept in the cache folder under the hash of its recipe, and one in

@@ -105,8 +105,8 @@ def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: i
     low_pass = _low_pass(float(bands[0]), rate) if recipe["remainder"] else None
     low_reach = 0 if low_pass is None else len(low_pass) // 2
     reach = max(low_reach, bank.reach)
+    causal = recipe["causal"]
     if recipe["engine"] == "filterbank":
-        causal = recipe["causal"]
         how: dict[str, Any] = {"causal": causal, "low_pass": low_pass}
         return Transform(
             partial(Stream, bank, **how, rooms={}),
@@ -114,17 +114,27 @@ def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: i
             after=0 if causal else reach,
             near=near_samples(bank, longest, **how),
         )
-    if recipe["causal"]:
-        raise NWBDecodeError("causal features come from engine='filterbank' alone")
+    on_device = None
+    if recipe["engine"] == "torch":
+        from nwbdecode.features.torch_bank import TorchBank
+
+        on_device = TorchBank(bank, causal=causal)
+    elif causal:
+        raise NWBDecodeError("causal features come from engine='filterbank' or 'torch' alone")
 
     def make(samples: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        out = _slow_power(recipe, samples, bands, rate, first - origin, stop - origin)
+        if on_device is None:
+            out = _slow_power(recipe, samples, bands, rate, first - origin, stop - origin)
+        else:
+            out = on_device.power(samples, origin, first, stop)
         if low_pass is None:
             return out
-        row = smooth_mean(samples, low_pass, first - origin, stop - origin)
+        at = origin + (low_reach if causal else 0)
+        row = smooth_mean(samples, low_pass, first - at, stop - at)
         return np.concatenate([row[:, None, :], out], axis=1)
 
-    return Transform(partial(_Apart, make), before=reach, after=reach)
+    before, after = (2 * reach, 0) if causal else (reach, reach)
+    return Transform(partial(_Apart, make), before=before, after=after)
 
 
 def _low_pass(lowest: float, rate: float) -> np.ndarray:
@@ -147,7 +157,8 @@ def _slow_power(
         return _pywt_power(samples, bands, rate, first, stop, recipe["w0"])
     if recipe["engine"] != "reference":
         raise NWBDecodeError(
-            f"unknown engine {recipe['engine']!r}; there are 'filterbank', 'pywt' and 'reference'"
+            f"unknown engine {recipe['engine']!r}; there are 'filterbank', 'torch', 'pywt' "
+            "and 'reference'"
         )
     time = np.zeros(len(first))
     bins = Bins(first, stop, time, time, time, time, 0.0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -25,16 +26,27 @@ class Compared(NamedTuple):
     plain: np.ndarray
 
 
-@pytest.fixture(scope="module", params=RATES, ids="{:g} Hz".format)
-def compared(request: pytest.FixtureRequest) -> Compared:
-    rate = request.param
-    seconds, lowest = RATES[rate]
-    samples = with_faults(rate, seconds)
-    fast, plain = (
-        wavelet_power(samples, rate=rate, lowest=lowest, engine=engine, progress=False)
-        for engine in ("filterbank", "reference")
+@lru_cache(maxsize=1)
+def plain_power(rate: float) -> np.ndarray:
+    samples = with_faults(rate, RATES[rate][0])
+    power = wavelet_power(
+        samples, rate=rate, lowest=RATES[rate][1], engine="reference", progress=False
     )
-    return Compared(fast.to_numpy().astype(np.float64), plain.to_numpy().astype(np.float64))
+    return power.to_numpy().astype(np.float64)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(rate, engine) for rate in RATES for engine in ("filterbank", "torch")],
+    ids=lambda param: f"{param[0]:g} Hz {param[1]}",
+)
+def compared(request: pytest.FixtureRequest) -> Compared:
+    rate, engine = request.param
+    seconds, lowest = RATES[rate]
+    fast = wavelet_power(
+        with_faults(rate, seconds), rate=rate, lowest=lowest, engine=engine, progress=False
+    )
+    return Compared(fast.to_numpy().astype(np.float64), plain_power(rate))
 
 
 def test_power_follows_the_plain_transform_bin_by_bin(compared: Compared) -> None:
@@ -144,6 +156,17 @@ def test_pywavelets_sees_the_same(rate: float) -> None:
         a, b = fast.to_numpy()[:, band, 0], other.to_numpy()[:, band, 0]
         assert np.corrcoef(a, b)[0, 1] > (0.999 if x < 0.1 else 0.998)
         assert np.median(b / a) == pytest.approx(np.sinc(x) ** 2, rel=0.02)
+
+
+@pytest.mark.parametrize("how", [{"causal": True}, {"remainder": True, "bin": 0.004}])
+def test_the_bank_in_torch_gives_the_same_to_rounding(how: dict[str, Any]) -> None:
+    samples = field_potential(1000.0, 12.0)
+    settings = {"rate": 1000.0, "lowest": 3.0, "progress": False} | how
+    expected = wavelet_power(samples, **settings)
+    found = wavelet_power(samples, engine="torch", **settings)
+    assert found.attrs["support"] == expected.attrs["support"]
+    scale = np.abs(expected).mean("time")
+    np.testing.assert_allclose(found / scale, expected / scale, rtol=1e-4, atol=1e-5)
 
 
 def test_counts_and_volts_differ_by_the_conversion_squared() -> None:
