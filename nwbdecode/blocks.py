@@ -6,6 +6,7 @@ block counts as written only once its flag is set, so a killed run goes on where
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -48,6 +49,8 @@ class BlockStore:
         Of the array in the folder.
     about : mapping
         Written beside the values for whoever looks at the folder.
+    compressed : bool, default False
+        For values that were rounded; others hold too much noise to become smaller.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class BlockStore:
         block: int,
         name: str,
         about: Mapping[str, Any],
+        compressed: bool = False,
     ):
         import zarr
 
@@ -67,21 +71,28 @@ class BlockStore:
         path.mkdir(parents=True, exist_ok=True)
         group: Any = zarr.open_group(str(path), mode="a", **form)
         names = set(group.array_keys())
+        with contextlib.suppress(OSError):  # it is in use now; see `caching`
+            os.utime(path)
         if {name, "written"} <= names and group[name].shape == tuple(shape):
             self._values, self._written = group[name], group["written"]
             return
         options: dict[str, Any] = {
             "store": str(path),
             "overwrite": True,
-            "compressor": None,
             **form,
         }
+        compressor = None
+        if compressed:
+            from numcodecs import Blosc
+
+            compressor = Blosc(cname="zstd", clevel=3, shuffle=Blosc.BITSHUFFLE)
         self._values = zarr.create(
             shape=shape,
             chunks=(block, *shape[1:]),
             dtype="f4",
             path=name,
             fill_value=np.nan,
+            compressor=compressor,
             **options,
         )
         # One flag a chunk: a flag's write cannot disturb another block's.
@@ -91,6 +102,7 @@ class BlockStore:
             dtype="u1",
             path="written",
             fill_value=0,
+            compressor=None,
             **options,
         )
         group.attrs.update(json.loads(json.dumps(dict(about), default=str)))

@@ -65,6 +65,8 @@ def cli() -> None:
       nwbdecode predict decoded.nwb other.nwb -o other_decoded.nwb
     No recording at hand:
       nwbdecode demo
+    See and remove what is kept between runs:
+      nwbdecode cache
 
     Every command takes --help, --json (a machine's answer on stdout) and --debug
     (a traceback for errors). Exit codes: 0 done or, with --exists skip, done before;
@@ -370,6 +372,40 @@ def demo(
         for row in records(result.score_table(), index=False)
     ]
     print_scores(side_by_side(results), rows, files, as_json=as_json)
+
+
+@cli.command()
+@click.option("--clean", is_flag=True, help="Remove it; all of it can be made or fetched again.")
+@click.option(
+    "--kind", "kinds", multiple=True,
+    type=click.Choice(["features", "traces", "streams", "downloads"]),
+    help="Of this kind alone. May be given several times.",
+)  # fmt: skip
+@click.option(
+    "--older-than", type=click.FloatRange(min=0), default=1 / 24, metavar="DAYS",
+    help="Remove only what was not used for so long [an hour].",
+)  # fmt: skip
+@click.option("--cache", type=click.Path(file_okay=False), help="Folder, if not the usual one.")
+@common
+def cache(
+    clean: bool, kinds: tuple[str, ...], older_than: float, cache: str | None, as_json: bool
+) -> None:
+    """Show what is kept between runs, or remove it: features, traces, what was streamed.
+
+    \b
+    nwbdecode cache
+    nwbdecode cache --clean --kind features --older-than 7
+    """
+    from nwbdecode import caching
+    from nwbdecode.blocks import cache_folder
+    from nwbdecode.cli_answers import tell_kept
+
+    kinds = kinds or caching.KINDS
+    removed: list[caching.Kept] = []
+    if clean:
+        removed, _ = caching.clean(cache, kinds=kinds, older_than=older_than * 86400)
+    left = [entry for entry in caching.kept(cache) if entry.kind in kinds]
+    tell_kept(cache or str(cache_folder()), left, removed, as_json=as_json)
 
 
 def main() -> None:

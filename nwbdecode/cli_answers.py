@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from nwbdecode.caching import Kept
     from nwbdecode.decoding import Decoding
 
 
@@ -97,6 +99,35 @@ def print_scores(
     for name, value in facts.items():
         if value not in ({}, [], False, "done"):
             click.echo(f"{name}: {value}")
+
+
+def tell_kept(folder: str, left: list[Kept], removed: list[Kept], *, as_json: bool) -> None:
+    """Print what the cache holds and what was removed: a line a kind, or JSON."""
+    if as_json:
+        sides = {
+            side: [
+                {"kind": e.kind, "path": str(e.path), "bytes": e.nbytes, "used": _when(e.used)}
+                for e in entries
+            ]
+            for side, entries in (("kept", left), ("removed", removed))
+        }
+        click.echo(as_json_text({"status": "done", "cache": folder, **sides}))
+        return
+    click.echo(f"cache: {folder}")
+    for kind in dict.fromkeys(entry.kind for entry in left):
+        of_kind = [entry for entry in left if entry.kind == kind]
+        size = sum(entry.nbytes for entry in of_kind) / 1e6
+        used = max(entry.used for entry in of_kind)
+        click.echo(f"{kind:<10}{len(of_kind):>6}{size:>12.1f} MB   last used {_when(used)}")
+    if not left:
+        click.echo("nothing is kept")
+    if removed:
+        size = sum(entry.nbytes for entry in removed) / 1e6
+        click.echo(f"removed {len(removed)}, {size:.1f} MB")
+
+
+def _when(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).isoformat(sep=" ", timespec="minutes")
 
 
 def records(table: Any, *, index: bool = True) -> list[dict[str, Any]]:

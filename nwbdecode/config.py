@@ -60,6 +60,7 @@ class FeatureConfig(_Section):
     notch: PositiveFloat | None = None
     remainder: bool | None = None
     causal: bool = False
+    tolerance: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
 
 class DecoderConfig(_Section):
@@ -107,7 +108,7 @@ class FitConfig(_Section):
         Of imaging: ``regions``, ``grid``, ``neuropil``, ``dff``, ``baseline_window`` (s), ...
     features : FeatureConfig
         ``bin`` (s), ``lowest``, ``highest`` and ``frequencies`` (Hz), ``n_bands``,
-        ``reference``, ``reference_by``, ``notch`` (Hz), ``remainder``, ``causal``.
+        ``reference``, ``reference_by``, ``notch`` (Hz), ``remainder``, ``causal``, ``tolerance``.
     decoder : DecoderConfig
         ``architecture``, ``window`` (bins), ``decode_at``, ``device``, ...
     epochs : EpochConfig

@@ -52,15 +52,17 @@ def estimate(signal: Signal, config: AnyConfig = None, *, n_targets: int = 1) ->
     from nwbdecode.config import FitConfig
     from nwbdecode.features.bins import make_bins
     from nwbdecode.features.recipe import make_recipe
+    from nwbdecode.features.rounding import stored_share
 
     settings = FitConfig.of(config)
     recipe = make_recipe(signal, **settings.features.model_dump())
     bins, bands = len(make_bins(signal, recipe["bin"])), len(recipe["frequencies"])
     rows = bands + recipe.get("remainder", False)
+    share = stored_share(recipe.get("tolerance", 0.0))
     network = _streamed(signal)
     return {
         "bytes_read": int(signal.nbytes),
-        "bytes_stored": int(4 * bins * rows * signal.n_channels),
+        "bytes_stored": int(4 * bins * rows * signal.n_channels * share),
         "cache": str(feature_folder(settings)),
         "bins": bins,
         "bands": bands,

@@ -18,6 +18,7 @@ from nwbdecode.features.morlet import (
     band_frequencies,
     check_frequencies,
 )
+from nwbdecode.features.rounding import COARSEST
 from nwbdecode.load.signal import Signal
 
 #: What a recipe holds by step, and the values that older recipes, which lack a setting, had.
@@ -33,6 +34,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
         "remainder": False,
         "causal": False,
         "engine": "filterbank",
+        "tolerance": 0.0,
     },
     "traces": {"bin": None, "frequencies": [0.0], "reference": "none", "reference_by": None},
     "bands": {"bin": None, "frequencies": None},
@@ -58,6 +60,7 @@ def make_recipe(
     remainder: bool | None = None,
     causal: bool = False,
     engine: str = "filterbank",
+    tolerance: float = 0.0,
 ) -> dict[str, Any]:
     """Decide how a signal becomes features; the settings are those of `wavelet_power`.
 
@@ -116,6 +119,7 @@ def make_recipe(
         "remainder": bool(remainder),
         "causal": bool(causal),
         "engine": engine,
+        "tolerance": _share(tolerance),
     }
     return _recipe("wavelet_power", signal, bin, settings, left)
 
@@ -136,6 +140,15 @@ def _refuse(unfit: dict[str, Any], why: str) -> None:
     if unfit:
         names = ", ".join(f"{name}={value!r}" for name, value in unfit.items())
         raise NWBDecodeError(f"{why}; leave out {names}")
+
+
+def _share(tolerance: float) -> float:
+    if not 0 <= tolerance <= COARSEST:
+        raise NWBDecodeError(
+            f"`tolerance` is the largest relative error of a stored power, from 0 (none) to "
+            f"{COARSEST:g}; found {tolerance:g}"
+        )
+    return float(tolerance)
 
 
 def _given(frequencies: Sequence[float], rate: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -72,7 +73,10 @@ class FeatureStore(BlockStore):
     """
 
     def __init__(self, path: Path, shape: tuple[int, int, int], recipe: Mapping[str, Any]):
-        super().__init__(path, shape, block=BLOCK, name="power", about={"recipe": recipe})
+        small = recipe.get("tolerance", 0.0) > 0
+        super().__init__(
+            path, shape, block=BLOCK, name="power", about={"recipe": recipe}, compressed=small
+        )
 
     def lazy(self) -> indexing.LazilyIndexedArray:
         """The values as an array that reads what is asked of it."""
@@ -90,6 +94,9 @@ class _ZarrValues(BackendArray):
     def _open(self) -> Any:
         import zarr
 
+        # The folder's own time says when it was last used: what cleans up goes by that.
+        with contextlib.suppress(OSError):
+            os.utime(self.path)
         return zarr.open_group(self.path, mode="r")["power"]
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:

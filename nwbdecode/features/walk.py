@@ -19,6 +19,7 @@ from nwbdecode.features.bins import Bins, make_bins
 from nwbdecode.features.morlet import reflected
 from nwbdecode.features.notch import Notch, make_notch
 from nwbdecode.features.referencing import Referencing, referencing
+from nwbdecode.features.rounding import rounded
 from nwbdecode.features.rows import Rows
 from nwbdecode.features.threads import engine_threads
 from nwbdecode.features.transform import Maker, Transform, make_transform
@@ -338,7 +339,7 @@ def _transformed(plan: _Plan, rows: Rows, piece: _Piece, maker: Maker, upto: int
         origin += plan.notch.before
     made = maker.push(samples, origin, upto)
     rows.free(samples)
-    return made
+    return rounded(made, plan.recipe.get("tolerance", 0.0))
 
 
 def _labelled(values: Any, plan: _Plan, digest: str) -> xr.DataArray:
