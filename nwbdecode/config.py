@@ -76,6 +76,7 @@ class DecoderConfig(_Section):
     epochs: PositiveInt | None = None
     patience: NonNegativeInt = 4
     validation: _Share = 0.15
+    calibrate: bool = False
     device: str = "auto"
 
 

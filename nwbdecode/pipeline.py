@@ -129,6 +129,10 @@ def fit(
             f"init_run={init_run!r} names a run of `init` (--init), which was not given"
         )
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
+    if settings.decoder.calibrate and init is None:
+        from nwbdecode.decoder.cnn import NOTHING_TO_CALIBRATE
+
+        raise NWBDecodeError(NOTHING_TO_CALIBRATE)
     evaluation = settings.evaluation
     if n_jobs != "auto":
         job_count(n_jobs, 1)

@@ -209,3 +209,35 @@ def test_global_state_is_left_alone(monday: Decoding) -> None:
     state = torch.random.get_rng_state()
     trained_alone(monday.decoders["final"])
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_calibrating_changes_what_channels_own_and_nothing_else(monday: Decoding) -> None:
+    source = nd.open(recording("tuesday", like=1, ids=[4, 9, 0, 1]))  # type: ignore[arg-type]
+    power = nd.wavelet_power(source.signal(SIGNAL), **CONFIG["features"], progress=False)
+    init = monday.decoders["final"]
+    decoder = CNNDecoder(**SETTINGS, init=init, calibrate=True)  # type: ignore[arg-type]
+    decoder.fit(power, align(source.targets("effort"), power))
+    stored = load(init.weights)
+    for name, weight in trainable(decoder).items():
+        if name != "channels.embedding":
+            np.testing.assert_array_equal(weight, stored[f"network.{name}"], err_msg=name)
+    moved = trainable(decoder)["channels.embedding"][[0, 2, 3]]
+    assert not np.isclose(moved, stored["network.channels.embedding"][[4, 0, 1]]).all()
+
+
+def test_calibrating_needs_a_decoder_to_begin_from() -> None:
+    with pytest.raises(nd.NWBDecodeError, match=r"begins from the decoder.*give `init`"):
+        fitted("tuesday", config={**CONFIG, "decoder": {**CONFIG["decoder"], "calibrate": True}})
+
+
+def test_calibrating_teaches_no_target(monday: Decoding) -> None:
+    config = {**CONFIG, "decoder": {**CONFIG["decoder"], "calibrate": True}}
+    with pytest.raises(nd.NWBDecodeError, match=r"never decoded 'pull'.*leave out `calibrate`"):
+        fitted("tuesday", like=1, config=config, init=monday, target="pull")
+
+
+def test_the_published_network_has_no_channels_to_calibrate(monday: Decoding) -> None:
+    changes = {"architecture": "frey2021", "window": 16, "calibrate": True}
+    config = {**CONFIG, "decoder": {**CONFIG["decoder"], **changes}}
+    with pytest.raises(nd.NWBDecodeError, match=r"'frey2021' has no weights that channels own"):
+        fitted("tuesday", like=1, init=monday, config=config)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from nwbdecode.decoding import StoredDecoder
 
 ARCHITECTURES = ("compact", "frey2021")
+#: Said where a decoder is to be calibrated and none is given.
+NOTHING_TO_CALIBRATE = (
+    "calibrating begins from the decoder that another session trained, and none was given; "
+    "give `init` (--init), or leave out `calibrate`"
+)
 #: Outputs decoded from one training window of the compact network.
 _STRETCH = 64
 #: Shares of the linear path that are tried.
@@ -58,9 +64,10 @@ class CNNDecoder(Decoder):
         Parts of the window whose means the compact network's linear path reads;
         0 for convolutions alone.
     learning_rate : float, optional
-        3e-3 for "compact", 7e-4 for "frey2021".
+        3e-3 for "compact" (1e-2 to calibrate), 7e-4 for "frey2021".
     epochs : int, optional
-        At most so many of 50 steps for "compact" (12), of 250 for "frey2021" (20).
+        At most so many of 50 steps for "compact" (12; 6 to calibrate), of 250 for
+        "frey2021" (20).
     patience : int, default 4
         Epochs without a better validation loss before training stops; 0 never.
     validation : float, default 0.15
@@ -73,6 +80,9 @@ class CNNDecoder(Decoder):
     init : StoredDecoder, optional
         A decoder of another session to begin from: what fits of its weights is
         taken over, channels by id and heads by name, kind and shape of target.
+    calibrate : bool, default False
+        Train what tells channels apart alone, and keep all else as `init` has it: a few
+        minutes of another recording then suffice for channels that `init` never saw.
     progress : bool, default False
 
     Attributes
@@ -127,6 +137,7 @@ class CNNDecoder(Decoder):
         device: str = "auto",
         random_state: int = 0,
         init: StoredDecoder | None = None,
+        calibrate: bool = False,
         progress: bool = False,
     ):
         self.architecture = architecture
@@ -142,6 +153,7 @@ class CNNDecoder(Decoder):
         self.device = device
         self.random_state = random_state
         self.init = init
+        self.calibrate = calibrate
         self.progress = progress
 
     @property
@@ -182,7 +194,8 @@ class CNNDecoder(Decoder):
             torch.manual_seed(self.random_state)
             self.network_ = self._build(*power.shape[1:]).to(device)
             self.transfer_ = self._begin_from(power)
-            self.history_ = self._train(features, truth, starts, schedule, held)
+            with self._frozen():
+                self.history_ = self._train(features, truth, starts, schedule, held)
         if isinstance(self.network_, Compact) and self.network_.linear is not None:
             self.ridge_ = self._ridge().fit(power, targets, train)
             self._set_linear(self.network_.linear, self.ridge_, features, truth, held)
@@ -194,6 +207,8 @@ class CNNDecoder(Decoder):
         from nwbdecode.decoder.transfer import refuse_same_session, take_over
 
         if self.init is None:
+            if self.calibrate:
+                raise NWBDecodeError(NOTHING_TO_CALIBRATE)
             return None
         refuse_same_session(self.init.config.get("sessions", []), power.attrs.get("source", {}))
         old = from_stored(self.init, device="cpu")
@@ -204,6 +219,32 @@ class CNNDecoder(Decoder):
         # What the earlier sessions taught lives on: none of them may ever test this decoder.
         self.sessions_ = [*self.sessions_, *old.sessions_]
         return take_over(self.network_, self, old)
+
+    @contextmanager
+    def _frozen(self) -> Iterator[None]:
+        """Keep all that no channel owns from learning, if channels are to be calibrated."""
+        if not self.calibrate:
+            yield
+            return
+        fresh = (self.transfer_ or {})["fresh_targets"]
+        if fresh:
+            raise NWBDecodeError(
+                f"the decoder to begin from never decoded {', '.join(map(repr, fresh))} in this "
+                "form, and calibrating teaches no target; leave out `calibrate`"
+            )
+        axes = self.network_.named_axes()
+        others = [
+            weight
+            for name, weight in self.network_.named_parameters()
+            if weight.requires_grad and "channel" not in axes.get(name, ())
+        ]
+        for weight in others:
+            weight.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for weight in others:
+                weight.requires_grad_(True)
 
     def _ridge(self) -> RidgeDecoder:
         """Give the linear decoder behind the linear path, of the same window and bins."""
@@ -275,6 +316,11 @@ class CNNDecoder(Decoder):
                 f"unknown architecture {self.architecture!r}. "
                 f"{suggest(str(self.architecture), ARCHITECTURES)}"
             )
+        if self.calibrate and self.architecture != "compact":
+            raise NWBDecodeError(
+                f"{self.architecture!r} has no weights that channels own, so it cannot be "
+                "calibrated; leave out `calibrate`"
+            )
         if self.architecture == "frey2021" and self.window % STRIDE:
             raise NWBDecodeError(
                 f"the published network needs a window of a multiple of {STRIDE} bins; "
@@ -302,9 +348,11 @@ class CNNDecoder(Decoder):
                 "amsgrad", self.learning_rate or 7e-4, batch=8, length=self.window,
                 epochs=self.epochs or 20, steps=250, patience=self.patience,
             )  # fmt: skip
+        # Embeddings alone stand steps that would shake a whole network.
+        rate, epochs = (1e-2, 6) if self.calibrate else (3e-3, 12)
         return Schedule(
-            "adamw", self.learning_rate or 3e-3, batch=16, length=self.window + _STRETCH - 1,
-            epochs=self.epochs or 12, steps=50, patience=self.patience, average=0.99,
+            "adamw", self.learning_rate or rate, batch=16, length=self.window + _STRETCH - 1,
+            epochs=self.epochs or epochs, steps=50, patience=self.patience, average=0.99,
             weight_decay=0.05,
         )  # fmt: skip
 

@@ -230,3 +230,32 @@ def test_units_of_the_signal_do_not_matter(targets):
     one = RidgeDecoder(window=8).fit(counts, targets).predict(counts)
     two = RidgeDecoder(window=8).fit(volts, targets).predict(volts)
     xr.testing.assert_allclose(one, two, rtol=1e-3)
+
+
+def test_channels_never_seen_are_learned_from_little_with_all_else_as_it_was():
+    """Two channels tell left from right; in the other session new ones do, the other way round."""
+
+    def session(order, labels, share=1.0):
+        samples, place = voltage(channels=2)
+        time = np.arange(len(samples)) / 200
+        left = np.interp(time, np.arange(len(place)) / 50, place)
+        tone = np.sin(2 * np.pi * 10 * time)
+        noise = 0.1 * voltage(channels=2, seed=5)[0]
+        samples = np.stack([left * tone, (1 - left) * tone], axis=1) + noise
+        features = power(samples[:, order].astype(np.float32)).assign_coords(channel=labels)
+        features = features.isel(time=slice(None, int(len(features) * share)))
+        return features, align({"place": target(place)}, features)
+
+    taught = CNNDecoder(window=8, epochs=6, lags=0).fit(*session([0, 1], ["a", "b"]))
+    other, truth = session([1, 0], ["c", "d"])
+    few, known = session([1, 0], ["c", "d"], share=0.25)
+    begun = {"window": 8, "lags": 0, "init": taught.to_stored()}
+    calibrated = CNNDecoder(**begun, calibrate=True).fit(few, known)
+    untouched = CNNDecoder(**begun, calibrate=True, learning_rate=1e-12).fit(few, known)
+    rest = slice(len(few) + 10, -10)
+    score = [
+        np.corrcoef(d.predict(other)["place"][rest], truth["place"][rest])[0, 1]
+        for d in (calibrated, untouched)
+    ]
+    assert score[0] > 0.8
+    assert score[1] < 0.5
