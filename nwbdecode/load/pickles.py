@@ -28,7 +28,7 @@ _HARMLESS = {
 }
 
 
-def refuse_programs(path: str) -> None:
+def refuse_programs(path: str, shown: str = "") -> None:
     """Refuse a Zarr folder whose pickled arrays hold more than references into itself.
 
     hdmf-zarr stores references to objects as pickles, which zarr unpickles:
@@ -40,6 +40,8 @@ def refuse_programs(path: str) -> None:
     ----------
     path : str
         Of a folder in Zarr format 2.
+    shown : str, optional
+        What messages call it.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def refuse_programs(path: str) -> None:
                     _only_references(pickled, path)
         except Exception as error:
             raise NWBDecodeError(
-                f"{where!r} in {path!r} is not opened: {error}. It could run programs. "
+                f"{where!r} in {shown or path!r} is not opened: {error}. It could run programs. "
                 "Have it exported to HDF5 by someone who trusts it"
             ) from error
 

@@ -76,7 +76,8 @@ class Store:
         """Say what was found, and how it is fetched."""
         return NWBDecodeError(
             f"{self.shown!r} is a Zarr store of many files ({_told(self)}); these are "
-            f"not streamed. {_fetch(self)}"
+            f"{'streamed only where hdmf-zarr is' if self.entries else 'not streamed'}. "
+            f"{_fetch(self)}"
         )
 
 
