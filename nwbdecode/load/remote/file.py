@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import os
 import sys
@@ -23,7 +24,7 @@ from nwbdecode.load.remote.cache import CacheSettings
 from nwbdecode.load.remote.chunks import Spans, byte_ranges, pieces, stored_bytes
 from nwbdecode.load.remote.dandi import Asset
 from nwbdecode.load.remote.http import Connection, Door, Stated, Web, ignores_ranges
-from nwbdecode.load.remote.stores import refuse_asset, store_at
+from nwbdecode.load.remote.stores import NoStore, refuse_asset, store_at
 from nwbdecode.load.remote.stream import USUAL_SPEED, Stream
 from nwbdecode.load.stored import StoredRows, read_rows
 
@@ -180,9 +181,7 @@ def remote_origin(file: RemoteFile) -> dict[str, Any]:
     door = file.door
     told: dict[str, Any] = {"bytes": file.stated.size, "content": file.content}
     if isinstance(door, Asset):
-        facts = ("instance", "api", "dandiset", "version", "asset_id", "path", "sha256")
-        told["dandi"] = {name: getattr(door, name) for name in facts if getattr(door, name)}
-        return {"file_name": door.path.rsplit("/", 1)[-1], "url": door.home, **told}
+        return {**door.origin(), **told}
     if file.stated.etag:
         told["etag"] = file.stated.etag
     name = unquote(urlsplit(door.url).path.rsplit("/", 1)[-1])
@@ -295,6 +294,11 @@ def locate(door: Door, settings: CacheSettings, *, download: bool) -> Any:
     from nwbdecode.load.zarr import has_hdmf_zarr
 
     if isinstance(door, Asset) and door.is_zarr:
+        folder = "" if download or not has_hdmf_zarr() else door.folder()
+        with contextlib.suppress(NoStore):
+            store = store_at(Web(folder)) if folder else None
+            if store is not None and store.entries:
+                return RemoteZarr.at(store, settings, door)
         raise refuse_asset(door)
     store = store_at(door) if isinstance(door, Web) else None
     if store is not None:

@@ -38,6 +38,7 @@ from nwbdecode.load.zarr import ZarrReader, needs_hdmf_zarr
 if TYPE_CHECKING:
     from pynwb import NWBFile
 
+    from nwbdecode.load.remote.dandi import Asset
     from nwbdecode.load.signal import Reader
 
 _AT_ONCE = 8
@@ -56,33 +57,37 @@ class RemoteZarr:
     settings : CacheSettings
     content : str
         The same text for the same store and version, and for no others.
+    asset : Asset, optional
+        Whose store it is.
     """
 
     store: Store
     settings: CacheSettings
     content: str
+    asset: Asset | None = None
 
     @classmethod
-    def at(cls, store: Store, settings: CacheSettings) -> RemoteZarr:
+    def at(cls, store: Store, settings: CacheSettings, asset: Asset | None = None) -> RemoteZarr:
         """Take a store whose description was read."""
         # Nothing tells one version from the next: keep nothing beyond this opening.
         version = store.version or f"unversioned {uuid.uuid4()}"
         digest = hashlib.sha256(store.text).hexdigest()
-        return cls(store, settings, f"url:{store.shown}:{version}:{digest}")
+        return cls(store, settings, f"url:{store.shown}:{version}:{digest}", asset)
 
     @property
     def label(self) -> str:
-        return self.store.shown
+        return self.asset.label if self.asset else self.store.shown
 
     @property
     def path(self) -> None:
         return None
 
     def origin(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"path": None, "content": self.content}
+        if self.asset:
+            return {**told, **self.asset.origin()}
         name = unquote(urlsplit(self.store.shown).path.rsplit("/", 1)[-1])
-        return {
-            "file_name": name, "path": None, "url": self.store.shown, "content": self.content,
-        }  # fmt: skip
+        return {**told, "file_name": name, "url": self.store.shown}
 
     def nwb_version(self) -> str:
         stated = self.store.entries.get(".zattrs")
@@ -131,7 +136,7 @@ class RemoteZarr:
         return Files(self)
 
     def __reduce__(self) -> Any:
-        return RemoteZarr, (self.store, self.settings, self.content)
+        return RemoteZarr, (self.store, self.settings, self.content, self.asset)
 
 
 class Files:
@@ -149,6 +154,7 @@ class Files:
 
     def __init__(self, remote: RemoteZarr) -> None:
         self.store = remote.store
+        self._label = remote.label
         self.arrays = described_arrays(self.store.entries, self.store.shown)
         self._numbers = {array.folder: k for k, array in enumerate(self.arrays)}
         self._cache = BlockCache(remote.settings, remote.content)
@@ -246,7 +252,7 @@ class Files:
                     target = inside(Path(place), name)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(data)
-            refuse_programs(place, self.store.shown)
+            refuse_programs(place, self._label)
 
 
 def _is_pickled(entries: Mapping[str, Any], array: DescribedArray) -> bool:

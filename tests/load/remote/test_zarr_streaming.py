@@ -95,6 +95,34 @@ def test_a_store_of_another_version_is_not_read_from_what_is_kept(
         assert chunks(archive, RAW)
 
 
+def test_an_asset_of_an_archive_is_streamed_from_its_folder(
+    archive: DandiServer, made: Path, ephys_path: Path, source: load.Source
+) -> None:
+    path = "sub-1/a.nwb.zarr"
+    asset = archive.add("000003", {path: ephys_path})[path]
+    asset.is_zarr = True
+    for file in made.rglob("*"):
+        if file.is_file():
+            archive.serve(f"zarr/{asset.blob}/{file.relative_to(made).as_posix()}", file)
+    with load.open(f"DANDI:000003/{path}") as opened:
+        signal = opened.signal(RAW)
+        archive.forget()
+        np.testing.assert_array_equal(signal.read(700, 1400), source.signal(RAW).read(700, 1400))
+        assert len(chunks(archive, RAW)) == 4
+    assert signal.source["file_name"] == "a.nwb.zarr"
+    assert signal.source["dandi"]["asset_id"] == asset.asset_id
+    assert load.open(signal.source["url"]).signal(RAW).source["content"] == signal.source["content"]
+
+
+def test_a_bucket_is_streamed_too(
+    archive: DandiServer, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"{archive.store}/files")
+    served(archive, made, "bucket/my data")
+    with load.open(f"s3://bucket/my data/{made.name}") as opened:
+        assert opened.signal(RAW).source["url"] == f"s3://bucket/my data/{made.name}"
+
+
 @pytest.mark.parametrize("kind", ["503", "cut", "reset"])
 def test_what_breaks_off_is_asked_for_again(
     address: str, archive: DandiServer, source: load.Source, kind: str
