@@ -11,6 +11,7 @@ import gzip
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -116,11 +117,10 @@ def complaints(path: Path) -> set[str]:
 
 
 @cache
-def of_source(name: str) -> tuple[str, list[str], set[tuple[Any, ...]], set[str]]:
-    """Core schema of a recording, and what each validator finds in it alone."""
+def alone(name: str, look: Callable[[Path], Any]) -> Any:
+    """What a look at a recording without any result gives."""
     with tempfile.TemporaryDirectory() as folder:
-        path = recording(name, Path(folder))
-        return core_version(path), faults(path), warnings_of(path), complaints(path)
+        return look(recording(name, Path(folder)))
 
 
 def main() -> None:
@@ -128,7 +128,6 @@ def main() -> None:
     print("| core schema | by pynwb | " + " | ".join(f"`{way}`" for way in WAYS) + " |")
     print("|---" * (2 + len(WAYS)) + "|", flush=True)
     for name in RECORDINGS:
-        core, *alone = of_source(name)
         cells = []
         with tempfile.TemporaryDirectory() as folder:
             path = recording(name, Path(folder))
@@ -136,12 +135,13 @@ def main() -> None:
                 result = fitted_to(path)
             for way in WAYS:
                 out = by(way, result, path)
-                new = warnings_of(out) - alone[1]
-                worse = complaints(out) - alone[2]
+                new = warnings_of(out) - alone(name, warnings_of)
+                worse = complaints(out) - alone(name, complaints)
                 equal = nd.read(out).differences(result) == []
                 cells.append(
                     f"{len(faults(out))}, {len(worse)}, {len(new)}{'' if equal else ', not equal'}"
                 )
+        core = alone(name, core_version)
         print(f"| {core} | {name.removeprefix('by_pynwb_')} | {' | '.join(cells)} |", flush=True)
 
 
