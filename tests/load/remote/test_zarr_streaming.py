@@ -5,12 +5,15 @@ from __future__ import annotations
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import nwbdecode as nd
 from nwbdecode import load
 from nwbdecode.errors import NWBDecodeError
+from tests import arrays
 from tests.load import recordings
 from tests.load.dandi_server import DandiServer
 from tests.load.remote.test_stores import served
@@ -163,3 +166,19 @@ def test_a_pickle_that_is_exchanged_once_it_was_looked_through_is_not_read(
     groups = opened.nwbfile.electrodes["group"][:]
     assert [group.name for group in groups[:2]] == ["probe0", "probe1"]
     assert not (tmp_path / "ran").exists()
+
+
+def test_it_is_decoded_as_the_folder_is_and_once(archive: DandiServer, tmp_path: Path) -> None:
+    folder = recordings.save_zarr(arrays.recording("monday"), tmp_path / "monday.nwb.zarr")
+    address, output = served(archive, folder), tmp_path / "decoded.nwb"
+    how: dict[str, Any] = {
+        "targets": "behavior/effort", "config": arrays.CONFIG, "progress": False
+    }  # fmt: skip
+    made = nd.fit(address, output=output, exists="skip", **how)
+    np.testing.assert_array_equal(
+        made.predictions["effort"], nd.fit(folder, **how).predictions["effort"]
+    )
+    archive.forget()
+    assert nd.fit(address, output=output, exists="skip", **how).identical(made)
+    assert not chunks(archive)
+    assert set(nd.importance(output, progress=False).importance) == {"frequency", "channel"}
