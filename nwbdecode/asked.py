@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from nwbdecode.config import FitConfig
     from nwbdecode.load.signal import Signal
 
-#: Part of a request that changes with the recording's file.
-_STATE = "recording"
+#: Parts of a request that change with the recording's file, and with movies beside it.
+_STATE, _MOVIES = "recording", "movies"
 
 
 def fit_request(
@@ -31,17 +31,18 @@ def fit_request(
     targets: Mapping[str, xr.DataArray],
     settings: FitConfig,
     init: Mapping[str, Any] | None,
+    movies: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Say what a fit is asked to do, as JSON values that its result keeps.
 
     Two requests that are equal give the same result, by the same version of the
-    package.
+    package. `movies` are the files of `Source.movie_files`.
     """
     place = signal.source.get("signal", {})
     return _plain(
         {
             "source": _identity(signal.source),
-            **_state(signal.source),
+            **_state(signal.source, movies),
             "signal": {
                 "path": signal.path,
                 "object_id": signal.object_id,
@@ -61,12 +62,15 @@ def fit_request(
 
 
 def predict_request(
-    result: Decoding, facts: Mapping[str, Any], choice: Mapping[str, Any]
+    result: Decoding,
+    facts: Mapping[str, Any],
+    choice: Mapping[str, Any],
+    movies: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Say what a prediction is asked to do, as JSON values that its result keeps."""
     decoders = {name: result.decoders[name].sha256 for name in result.decoders}
     asked = {"source": _identity(facts), "decoders": decoders, "choice": dict(choice)}
-    return _plain(asked | _state(facts))
+    return _plain(asked | _state(facts, movies))
 
 
 def state_of(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -97,7 +101,11 @@ def state_of(path: str | os.PathLike[str]) -> dict[str, Any]:
     11 1970-01-01T00:00:00+00:00 False
     """
     path = os.path.abspath(path)
-    held = [(os.path.relpath(name, path), size, ns) for name, size, ns in versions(path)]
+    return _state_of(versions(path), path)
+
+
+def _state_of(files: Sequence[tuple[str, int, int]], folder: str) -> dict[str, Any]:
+    held = [(os.path.relpath(name, folder), size, ns) for name, size, ns in files]
     last = datetime.fromtimestamp(max((ns for *_, ns in held), default=0) / 1e9, UTC)
     digest = hashlib.blake2b(json.dumps(held).encode(), digest_size=16).hexdigest()
     size = sum(size for _, size, _ in held)
@@ -121,7 +129,7 @@ def standing(
     run : str, optional
     appended : bool, default False
         Whether `file` is the recording itself, which adding a result has changed: its
-        state is not compared.
+        state is not compared, that of movies beside it is.
 
     Returns
     -------
@@ -156,22 +164,25 @@ def standing(
         )
     if not differing:
         return found
-    if differing == [_STATE]:
-        raise NWBDecodeError(_changed(path, before.get(_STATE), asked[_STATE]))
-    differing = [name for name in differing if name != _STATE]
+    states = [name for name in differing if name in (_STATE, _MOVIES)]
+    if differing == states:
+        raise NWBDecodeError(_changed(path, states[0], before, asked))
+    differing = [name for name in differing if name not in states]
     raise NWBDecodeError(
         f"{str(path)!r} is there and was made otherwise: {_told(differing, before, asked)}. "
         "Give another output, or exists='replace'"
     )
 
 
-def _changed(path: Path, before: Any, now: Mapping[str, Any]) -> str:
+def _changed(path: Path, part: str, before: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     """Say that a recording is not what it was when a result was made of it."""
-    if not isinstance(before, Mapping):
-        why = "does not say in which state the recording was that it was made of"
+    what = "recording" if part == _STATE else "movie beside the recording"
+    was, now = before.get(part), asked[part]
+    if not isinstance(was, Mapping):
+        why = f"does not say in which state the {what} was that it was made of"
     else:
-        was, is_ = (f"{one['bytes']} bytes, of {one['changed']}" for one in (before, now))
-        why = f"was made of a recording which was changed or replaced since (then {was}; now {is_})"
+        then, today = (f"{one['bytes']} bytes, of {one['changed']}" for one in (was, now))
+        why = f"was made of a {what} which was changed or replaced since (then {then}; now {today})"
     return f"{str(path)!r} {why}; choose exists='replace' to make it anew"
 
 
@@ -198,12 +209,16 @@ def _identity(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {k: facts[k] for k in (*IDENTITY, "content") if facts.get(k)}
 
 
-def _state(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _state(facts: Mapping[str, Any], movies: Sequence[str]) -> dict[str, Any]:
     """State of a recording on disk, unless its bytes are known by what is named."""
     path = facts.get("path")
-    if not path or facts.get("content") or not os.path.exists(path):
+    if not path or not os.path.exists(path):
         return {}
-    return {_STATE: state_of(path)}
+    state = {} if facts.get("content") else {_STATE: state_of(path)}
+    if movies:
+        beside = [held for name in movies for held in versions(name)]
+        state[_MOVIES] = _state_of(beside, os.path.dirname(os.path.abspath(path)))
+    return state
 
 
 def _content(target: xr.DataArray) -> str:

@@ -153,7 +153,7 @@ def fit(
         raise NWBDecodeError(f"no target was given; name at least one. {suggest('', paths)}")
     read = _read_targets(opened, targets, keep_invalid=settings.epochs.keep_invalid)
     begun, about = (None, None) if init is None else begin_from(init, taken, match, init_run)
-    request = fit_request(taken, read, settings, about)
+    request = fit_request(taken, read, settings, about, opened.movie_files)
     there = place.standing(opened, request)
     if there is not None:
         return there
@@ -286,7 +286,8 @@ def predict(
     kept, left_out = ([v] if isinstance(v, str) else list(v or []) for v in (only, exclude))
     chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid, match)
     opened = open_source(source)
-    request = predict_request(result, opened.facts, {"use": use, **vars(chosen)})
+    choice = {"use": use, **vars(chosen)}
+    request = predict_request(result, opened.facts, choice, opened.movie_files)
     there = place.standing(opened, request)
     if there is not None:
         return there

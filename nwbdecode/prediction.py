@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from nwbdecode.load.signal import Signal
     from nwbdecode.load.source import Source
+
+#: What stands in an electrode table where nobody told of a reference.
+_UNTOLD = {"", "nan", "None", "none", "n/a", "unknown"}
 
 
 @dataclass(frozen=True)
@@ -304,6 +308,7 @@ def _new_features(
         signal = source.signal(path, channels=matched.read, **how)
     power = from_recipe(signal, recipe, progress=progress)
     told = {"match": choice.match, "missing_channels": matched.missing}
+    told |= _other_reference(result.channels, signal, recipe)
     if matched.read != matched.trained:
         told["channels"] = matched.found
     if choice.match != "id" and not matched.missing and len(read) == len(trained):
@@ -334,6 +339,27 @@ def _check_alike(place: Mapping[str, Any], signal: Signal, recipe: Mapping[str, 
             f"samples per second, which hold none above {signal.rate / 2:g} Hz; fit anew with "
             "lower bands (--highest-frequency)"
         )
+
+
+def _other_reference(
+    channels: xr.Dataset, signal: Signal, recipe: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Warn where the files tell of different references, unless the recipe takes its own."""
+    if "reference" not in channels or "reference" not in signal.channels:
+        return {}
+    there, here = (
+        sorted({name for value in held.to_numpy() if (name := str(value).strip()) not in _UNTOLD})
+        for held in (channels["reference"], signal.channels["reference"])
+    )
+    if recipe.get("reference", "none") != "none" or not (there and here) or there == here:
+        return {}
+    warnings.warn(
+        f"{signal.path!r} was recorded against {', '.join(here)!r}, the signal of training against "
+        f"{', '.join(there)!r}, as their electrode tables have it: predictions may be off. Fit "
+        "with a reference of the features' own (--reference average), which takes either out",
+        stacklevel=2,
+    )
+    return {"hardware_reference": {"trained": there, "here": here}}
 
 
 def _in_order(power: xr.DataArray, matched: Matched) -> xr.DataArray:

@@ -6,14 +6,17 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-from pynwb import NWBHDF5IO, NWBFile
+from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 
 import nwbdecode as nd
 from nwbdecode.decoding import Decoding
 from tests.arrays import CONFIG, recording
+from tests.load.imaging import movies
 
 TARGET = "behavior/effort"
+FILMED = {**CONFIG, "features": {"bin": 0.1}}
 LONG_AGO = (0, 0)
 
 
@@ -102,3 +105,50 @@ def test_a_zarr_folder_of_which_one_chunk_was_replaced_is_not_done(tmp_path: Pat
     assert os.stat(source).st_mtime_ns == folder.st_mtime_ns
     with pytest.raises(nd.NWBDecodeError, match="changed or replaced since"):
         fit(source, output)
+
+
+def filmed(path: Path) -> tuple[Path, Path]:
+    """A session whose movie lies in a file beside it."""
+    tifffile = pytest.importorskip("tifffile", reason="needs the imaging extra")
+    path.parent.mkdir()
+    frames = movies.pixels(1200)
+    tifffile.imwrite(path.with_suffix(".tif"), frames)
+    nwbfile, plane = movies.session()
+    movies.add_movie(
+        nwbfile, plane, None, external_file=[path.with_suffix(".tif").name], format="external",
+        starting_frame=[0], timestamps=1.0 + np.arange(1200) / movies.RATE,
+    )  # fmt: skip
+    movies.add_masks(nwbfile, plane)
+    nwbfile.add_stimulus(
+        TimeSeries(name="tone", data=frames[:, 3, 4].astype(float), unit="V", rate=movies.RATE)
+    )
+    return saved(nwbfile, path), path.with_suffix(".tif")
+
+
+@pytest.mark.parametrize("way", ["fit", "fit and append", "predict"])
+def test_a_movie_beside_the_recording_that_was_changed_since_is_not_done(
+    way: str, tmp_path: Path
+) -> None:
+    source, movie = filmed(tmp_path / "here" / "session.nwb")
+    trained, predicted = tmp_path / "trained.nwb", tmp_path / "predicted.nwb"
+
+    def made() -> Decoding:
+        if way == "predict":
+            return nd.predict(trained, source, predicted, exists="skip", progress=False)
+        place = {"append": True} if way == "fit and append" else {"output": trained}
+        return nd.fit(
+            source, targets="presentation/tone", **place, config=FILMED, exists="skip",
+            progress=False,
+        )  # fmt: skip
+
+    if way == "predict":
+        nd.fit(source, targets="presentation/tone", output=trained, config=FILMED, progress=False)
+    first = made()
+    moved = source.parent.rename(tmp_path / "there")
+    source, movie = moved / source.name, moved / movie.name
+    assert made().identical(first)
+    os.utime(movie, LONG_AGO)
+    with pytest.raises(
+        nd.NWBDecodeError, match=r"movie beside the recording which was changed or replaced since"
+    ):
+        made()

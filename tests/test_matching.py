@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pynwb import NWBFile
 
 import nwbdecode as nd
 from nwbdecode.decoder import from_stored
@@ -136,6 +138,37 @@ def test_other_units_are_refused(trained: Decoding) -> None:
     other = trained.replace(source={**trained.source, "signal": place})
     with pytest.raises(nd.NWBDecodeError, match=r"units 'a\.u\.'.*is of 'volts'"):
         predicted(other)
+
+
+def against(name: str, identifier: str, **how: Any) -> NWBFile:
+    """A session whose electrode table tells of a reference."""
+    nwbfile = recording(identifier, **how)
+    names = [name] * len(nwbfile.electrodes)
+    nwbfile.electrodes.add_column(name="reference", description="against what", data=names)
+    return nwbfile
+
+
+@pytest.mark.parametrize("reference", ["none", "average"])
+def test_another_hardware_reference_is_told_unless_the_recipe_takes_it_out(
+    reference: str, tmp_path: Path
+) -> None:
+    config = {**CONFIG, "features": {**CONFIG["features"], "reference": reference}}
+    monday, output = against("skull screw", "monday"), tmp_path / "monday.nwb"
+    nd.fit(monday, targets="effort", output=output, config=config, progress=False)
+
+    def predicted(name: str) -> Any:
+        other = against(name, "tuesday", like=1)
+        return nd.predict(output, other, progress=False).recipe["prediction"]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert "hardware_reference" not in predicted("skull screw")
+        if reference == "average":
+            assert "hardware_reference" not in predicted("probe tip")
+    if reference == "none":
+        with pytest.warns(UserWarning, match="against 'probe tip', the signal of training against"):
+            told = predicted("probe tip")["hardware_reference"]
+        assert told == {"trained": ["skull screw"], "here": ["probe tip"]}
 
 
 def test_references_of_training_are_made_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -20,11 +21,14 @@ _HARMLESS = {
     ("numpy", "dtype"),
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),
+    # A compound column's fill value is a scalar.
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
     ("hdmf_zarr.utils", "ZarrReference"),
 }
 
 
-def refuse_programs(path: str) -> None:
+def refuse_programs(path: str, shown: str = "") -> None:
     """Refuse a Zarr folder whose pickled arrays hold more than references into itself.
 
     hdmf-zarr stores references to objects as pickles, which zarr unpickles:
@@ -36,6 +40,8 @@ def refuse_programs(path: str) -> None:
     ----------
     path : str
         Of a folder in Zarr format 2.
+    shown : str, optional
+        What messages call it.
 
     Raises
     ------
@@ -47,12 +53,15 @@ def refuse_programs(path: str) -> None:
         try:
             if kind == ".zattrs":
                 _refuse_leading_away(described, path)
-            elif "pickle" in [one.get("id") for one in described.get("filters") or []]:
-                for chunk in _chunks(path, where, described):
-                    _only_references(chunk, path)
+                continue
+            if (described.get("compressor") or {}).get("id") == "pickle":
+                raise ValueError("it is packed as a pickle, which hdmf-zarr does not do")
+            if "pickle" in [one.get("id") for one in described.get("filters") or []]:
+                for pickled in (*_fill_values(described), *_chunks(path, where, described)):
+                    _only_references(pickled, path)
         except Exception as error:
             raise NWBDecodeError(
-                f"{where!r} in {path!r} is not opened: {error}. It could run programs. "
+                f"{where!r} in {shown or path!r} is not opened: {error}. It could run programs. "
                 "Have it exported to HDF5 by someone who trusts it"
             ) from error
 
@@ -72,6 +81,12 @@ def _described(path: str) -> Iterator[tuple[str, Any]]:
         for name, described in json.loads(consolidated.read_text())["metadata"].items():
             if name.rpartition("/")[2] in (".zarray", ".zattrs"):
                 yield name, described
+
+
+def _fill_values(described: dict[str, Any]) -> Iterator[bytes]:
+    """The fill value of a compound column, which zarr unpickles as it opens the array."""
+    if isinstance(described.get("fill_value"), str):
+        yield base64.b64decode(described["fill_value"])
 
 
 def _chunks(path: str, array: str, described: dict[str, Any]) -> Iterator[bytes]:

@@ -107,6 +107,15 @@ class Source:
         return facts(self.nwbfile, self._location)
 
     @property
+    def movie_files(self) -> list[str]:
+        """Local files beside the recording that its movies keep their frames in."""
+        from nwbdecode.load.imaging.external import files_beside
+
+        with reading(self._location.label):
+            held = self._listed.signals.values()
+            return sorted({f for series in held for f in files_beside(series, self.path)})
+
+    @property
     def _listed(self) -> Index:
         from nwbdecode.load.series import index
 

@@ -105,6 +105,15 @@ class ZarrFolder:
         """Nothing stays open: Zarr opens a file for each chunk it reads."""
 
 
+def has_hdmf_zarr() -> bool:
+    """Whether NWB-Zarr can be read here."""
+    try:
+        needs_hdmf_zarr("")
+    except NWBDecodeError:
+        return False
+    return True
+
+
 def needs_hdmf_zarr(path: str) -> Any:
     """Give the class that reads NWB-Zarr.
 
@@ -139,27 +148,34 @@ class ZarrReader(StoredRows):
         return self._read(start, stop, lambda data: np.asarray(data[(slice(start, stop), *box)]))
 
     def _read(self, start: int, stop: int, take: Callable[[Any], np.ndarray]) -> np.ndarray:
-        import zarr
-
         try:
-            # Opening reads a few hundred bytes, and notices a folder that was replaced.
-            data: Any = zarr.open_group(self.path, mode="r")[self.dataset]
+            data: Any = self._group()[self.dataset]
             if data.shape != self.stored_shape:
                 raise ValueError(f"it has shape {data.shape}, and had {self.stored_shape}")
             return take(data)
+        except NWBDecodeError:
+            raise
         except Exception as error:  # codecs' answers to damage have no common class
             raise NWBDecodeError(
                 f"could not read samples {start} to {stop} of {self.dataset!r} in {self.path!r}: "
                 f"{error}. The folder may have been damaged, moved or replaced since it was opened"
             ) from error
 
+    def _group(self) -> Any:
+        """The folder, opened: that reads a few hundred bytes, and notices one that was replaced."""
+        import zarr
 
-def zarr_reader(data: Any) -> ZarrReader | None:
-    """Reader of an array in a folder on disk, None for any other store."""
+        return zarr.open_group(self.path, mode="r")
+
+
+def zarr_reader(data: Any) -> Reader | None:
+    """Reader of an array in a folder on disk or in a stream, None for any other store."""
     store = data.store
     # Consolidated metadata wrap the store that holds the chunks.
     store = getattr(data, "chunk_store", None) or store
     store = getattr(store, "store", store)
+    if hasattr(store, "reader_of"):
+        return store.reader_of(data)
     where = getattr(store, "path", None)
     if not isinstance(where, str) or not is_zarr(where) or data.dtype.hasobject:
         return None

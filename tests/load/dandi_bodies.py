@@ -66,6 +66,11 @@ class Asset:
             "modified": MODIFIED,
         }
 
+    def place(self, store: str) -> str:
+        if self.is_zarr:
+            return f"{store}/files/zarr/{self.blob}/"
+        return f"{store}/blobs/{self.blob[:3]}/{self.blob[3:6]}/{self.blob}"
+
     def info(self, api: str, store: str) -> dict[str, Any]:
         return {**self.listed(), "metadata": self.metadata(api, store)}
 
@@ -82,10 +87,7 @@ class Asset:
             "approach": [{"name": "behavioral approach", "schemaKey": "ApproachType"}],
             "keywords": ["decoding"],
             "schemaKey": "Asset",
-            "contentUrl": [
-                f"{api}/assets/{self.asset_id}/download/",
-                f"{store}/blobs/{self.blob[:3]}/{self.blob[3:6]}/{self.blob}",
-            ],
+            "contentUrl": [f"{api}/assets/{self.asset_id}/download/", self.place(store)],
             "identifier": self.asset_id,
             "repository": store,
             "contentSize": self.content.size,

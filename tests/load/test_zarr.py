@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import multiprocessing
@@ -203,6 +204,59 @@ def test_a_pickle_hidden_behind_another_codec_is_refused(folder: Path) -> None:
     (column / ".zarray").write_text(json.dumps(described))
     with pytest.raises(NWBDecodeError, match="behind another filter"):
         load.open(folder)
+
+
+def described_anew(folder: Path, array: str, **said: Any) -> None:
+    """Change how an array is described, in its folder and in the consolidated descriptions."""
+    place, together = folder / array / ".zarray", folder / ".zmetadata"
+    described = json.loads(place.read_text()) | said
+    place.write_text(json.dumps(described))
+    told = json.loads(together.read_text())
+    told["metadata"][f"{array}/.zarray"] = described
+    together.write_text(json.dumps(told))
+
+
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newer numcodecs unpickles only when told to, as older ones always do."""
+    import numcodecs.pickles
+
+    monkeypatch.setattr(numcodecs.pickles, "ALLOW_UNSAFE_PICKLE_DECODE", True, raising=False)
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_pickle_in_place_of_a_compressor_is_refused(folder: Path, tmp_path: Path) -> None:
+    described_anew(folder, f"{RAW}/data", compressor={"id": "pickle"})
+    for chunk in (folder / RAW / "data").glob("[0-9]*"):
+        chunk.write_bytes(pickle.dumps(Runs(tmp_path / "ran")))
+    with pytest.raises(NWBDecodeError, match=r"Raw/data.*packed as a pickle.*could run programs"):
+        load.open(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_pickled_fill_value_that_would_run_is_refused(folder: Path, tmp_path: Path) -> None:
+    fill = base64.b64encode(pickle.dumps(Runs(tmp_path / "ran"))).decode()
+    pickled = [{"id": "pickle", "protocol": 5}]
+    described_anew(folder, f"{RAW}/data", dtype=[["t", "|O"]], filters=pickled, fill_value=fill)
+    for chunk in (folder / RAW / "data").glob("[0-9]*"):
+        chunk.unlink()
+    with pytest.raises(NWBDecodeError, match=r"Raw/data.*Path\.touch.*could run programs"):
+        load.open(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_compound_column_of_references_has_a_harmless_fill_value(folder: Path) -> None:
+    import numcodecs
+    import zarr
+
+    zarr.open_group(str(folder), mode="a").require_dataset(
+        "acquisition/Raw/odd", shape=(2,), dtype=[("a", "<i4"), ("t", "O")],
+        object_codec=numcodecs.Pickle(),
+    )  # fmt: skip
+    with load.open(folder) as opened:
+        assert opened.signal(RAW).n_channels
 
 
 def test_a_link_to_a_folder_that_was_not_looked_through_is_refused(

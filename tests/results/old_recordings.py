@@ -1,7 +1,9 @@
 """Make a small recording with whichever pynwb is installed, for files of older core schemas.
 
-``python old_recordings.py FILE`` runs with pynwb 1.2 and later, each in an environment of its
+``python old_recordings.py FILE`` runs with pynwb 1.3 and later, each in an environment of its
 own; it imports nothing of this package. What the file says of its own schema is printed.
+
+A minute of four channels: long enough for a fit of seconds, small enough to be kept.
 """
 
 from __future__ import annotations
@@ -17,8 +19,10 @@ from pynwb.ecephys import ElectricalSeries
 
 
 def write(path: str) -> None:
-    """Four channels of noise, a position, trials."""
+    """Four channels of noise, stronger to the right, a position, trials."""
     rng = np.random.default_rng(0)
+    across = np.sin(np.arange(600) / 30)
+    volume = np.repeat(3 + 2 * across, 10)[:, None]
     nwbfile = pynwb.NWBFile(
         session_description="noise",
         identifier="by pynwb " + pynwb.__version__,
@@ -38,19 +42,24 @@ def write(path: str) -> None:
     nwbfile.add_acquisition(
         ElectricalSeries(
             name="ElectricalSeries",
-            data=rng.normal(size=(1500, 4)).astype(np.float32),
+            data=(rng.normal(size=(6000, 4)) * volume).astype(np.int16),
             electrodes=nwbfile.create_electrode_table_region([0, 1, 2, 3], "all"),
-            rate=250.0,
+            rate=100.0,
             starting_time=0.0,
+            conversion=1e-6,
         )
     )
     behavior = nwbfile.create_processing_module(name="behavior", description="where it was")
     place = SpatialSeries(
-        name="place", data=rng.normal(size=(60, 2)), reference_frame="box", rate=10.0
+        name="place",
+        data=np.stack([across, np.cos(np.arange(600) / 17)], axis=1),
+        reference_frame="box",
+        rate=10.0,
+        starting_time=0.0,
     )
     behavior.add(Position(name="Position", spatial_series=place))
-    nwbfile.add_trial(start_time=0.0, stop_time=2.0)
-    nwbfile.add_trial(start_time=2.0, stop_time=4.0)
+    for start in range(0, 60, 20):
+        nwbfile.add_trial(start_time=float(start), stop_time=start + 20.0)
     with pynwb.NWBHDF5IO(path, "w") as io:
         try:
             io.write(nwbfile, cache_spec=True)

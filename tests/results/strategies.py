@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,20 @@ UNITS = {
     "circular": ["radians", "degrees"],
     "categorical": [""],
 }
+
+
+@st.composite
+def importances(draw: Any, whole: Mapping[str, xr.Dataset], names: list[str]) -> Any:
+    """Draw tables of importance, or none; any may lack rows, targets or values."""
+    held = {}
+    for axis in draw(st.sets(st.sampled_from(sorted(whole)))):
+        table = whole[axis].isel(
+            {"target": slice(draw(st.integers(0, 4))), axis: slice(draw(st.integers(0, 4)))}
+        )
+        labels = [*names, *table["target"].to_numpy()][: table.sizes["target"]]
+        table = table.assign_coords(target=np.array(labels, dtype=object))
+        held[axis] = table if draw(st.booleans()) else table * np.nan
+    return held
 
 
 @st.composite
@@ -76,7 +91,7 @@ def decodings(draw: Any) -> Decoding:
         baselines={name: dataset(predicted=True) for name in draw(st.sets(NAMES, max_size=2))},
         scores=draw(st.sampled_from([xr.Dataset(), simple.scores.assign_coords(relabelled)])),
         history=draw(st.sampled_from([xr.Dataset(), simple.history])),
-        importance=draw(st.sampled_from([{}, simple.importance])),
+        importance=draw(importances(simple.importance, names)),
         decoders={
             name: StoredDecoder({"settings": draw(JSON)}, weights)
             for name in draw(st.sets(NAMES, max_size=2))

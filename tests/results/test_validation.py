@@ -1,108 +1,63 @@
-"""What is written by each of the three ways is valid NWB, whatever schema the source is of.
-
-The small recordings in ``files`` were made by ``old_recordings.py`` with the pynwb that their
-names tell; each was valid by itself.
-"""
+"""What is written by each of the three ways is valid NWB, whatever schema the source is of."""
 
 from __future__ import annotations
 
-import gzip
-import shutil
 from pathlib import Path
-from typing import Any
 
-import pynwb
 import pytest
-from nwbinspector import Importance, inspect_nwbfile
 
 import nwbdecode as nd
-from nwbdecode.decoding import Decoding
-from tests import made
+from tests.results import schemas
 
-FILES = Path(__file__).with_name("files")
-OLD = sorted(path.name.removesuffix(".nwb.gz") for path in FILES.glob("by_pynwb_*.nwb.gz"))
-WAYS = ("write", "append", "add_decoding")
+OLDEST, NEWEST = schemas.RECORDINGS[0], schemas.RECORDINGS[-1]
 
 
-def recording(name: str, folder: Path) -> Path:
-    path = folder / f"{name}.nwb"
-    path.write_bytes(gzip.decompress((FILES / f"{name}.nwb.gz").read_bytes()))
-    return path
-
-
-def result_of(path: Path) -> Decoding:
-    """A made result that says it came from a recording, of its four channels."""
-    with nd.open(path) as source:
-        signal = source.signal("acquisition/ElectricalSeries")
-        told, channels = dict(signal.source), signal.channels
-    decoding = made.decoding()
-    importance = decoding.importance["channel"].assign_coords(channel=channels.index.to_numpy())
-    return decoding.replace(
-        source=told,
-        channels=decoding.channels.assign_coords(channel=channels.index.to_numpy()),
-        importance={**decoding.importance, "channel": importance},
-    )
-
-
-def by(way: str, recording: Path, folder: Path) -> Path:
-    decoding = result_of(recording)
-    out = folder / f"{way}.nwb"
-    if way == "write":
-        return nd.write(decoding, out)
-    if way == "append":
-        shutil.copy(recording, out)
-        nd.append(decoding, out)
-        return out
-    with pynwb.NWBHDF5IO(str(recording), mode="r") as old:
-        nwbfile = old.read()
-        nd.add_decoding(nwbfile, decoding)
-        nwbfile.set_modified()
-        with pynwb.NWBHDF5IO(str(out), mode="w") as new:
-            new.export(src_io=old, nwbfile=nwbfile)
-    return out
-
-
-def warnings_of(path: Path) -> set[tuple[Any, ...]]:
-    """What the inspector says above a suggestion, but where and in which file."""
-    return {
-        (message.check_function_name, message.object_name, message.message)
-        for message in inspect_nwbfile(nwbfile_path=str(path))
-        if message.importance is not Importance.BEST_PRACTICE_SUGGESTION
+def test_sources_of_every_core_schema_since_2_2_are_tried() -> None:
+    minors = {
+        schemas.alone(name, schemas.core_version).rpartition(".")[0] for name in schemas.RECORDINGS
     }
+    assert minors >= {f"2.{minor}" for minor in range(2, 12)}
 
 
-def test_sources_from_the_oldest_schema_to_the_newest_are_tried() -> None:
-    assert len(OLD) >= 5
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", OLD)
+@pytest.mark.slow
+@pytest.mark.parametrize("way", schemas.WAYS)
+@pytest.mark.parametrize("name", schemas.RECORDINGS)
 def test_it_validates_and_reads_back_for_sources_of_any_schema(
     name: str, way: str, tmp_path: Path
 ) -> None:
-    source = recording(name, tmp_path)
-    assert pynwb.validate(path=str(source)) == []
-    path = by(way, source, tmp_path)
-    assert pynwb.validate(path=str(path)) == []
-    assert nd.read(path).differences(result_of(source)) == []
-    assert warnings_of(path) <= warnings_of(source)
+    source = schemas.recording(name, tmp_path)
+    # Core 2.2 and 2.3 declared the texts of this column to be numbers.
+    assert all("electrodes/filtering" in fault for fault in schemas.alone(name, schemas.faults))
+    result = schemas.made_of(source)
+    path = schemas.by(way, result, source)
+    assert nd.read(path).differences(result) == []
+    assert schemas.faults(path) == []
+    assert schemas.warnings_of(path) <= schemas.alone(name, schemas.warnings_of)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_archive_would_take_it(way: str, tmp_path: Path) -> None:
-    source = recording(OLD[-1], tmp_path)
-    folder = tmp_path / "dandiset" / "sub-m1"
-    folder.mkdir(parents=True)
-    path = by(way, source, tmp_path).rename(folder / "sub-m1_desc-decoded_behavior+ecephys.nwb")
-    assert complaints(path) == complaints(source.rename(folder / "sub-m1_ecephys.nwb"))
+@pytest.mark.slow
+@pytest.mark.parametrize("way", schemas.WAYS)
+@pytest.mark.parametrize("name", [OLDEST, NEWEST])
+def test_the_archive_would_take_it(name: str, way: str, tmp_path: Path) -> None:
+    source = schemas.recording(name, tmp_path)
+    path = schemas.by(way, schemas.made_of(source), source)
+    assert schemas.complaints(path) <= schemas.alone(name, schemas.complaints)
 
 
-def complaints(path: Path) -> set[str]:
-    """What `dandi validate` finds at least an error; it needs no network."""
-    from dandi.files import dandi_file
-    from dandi.validate import Severity
+@pytest.mark.parametrize("name", schemas.RECORDINGS)
+def test_signal_and_target_of_a_recording_of_any_schema_are_read(name: str, tmp_path: Path) -> None:
+    with nd.open(schemas.recording(name, tmp_path)) as source:
+        signal = source.signal(schemas.SIGNAL)
+        (place,) = source.targets(schemas.TARGET).values()
+    assert signal.read(0, 6000).shape == (6000, 4)
+    assert place.shape == (600, 2)
+    assert abs(float(place[:, 0].max()) - 1) < 1e-3
 
-    found = dandi_file(path, path.parent.parent).get_validation_errors()
-    return {
-        error.id for error in found if error.severity is None or error.severity >= Severity.ERROR
-    }
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [OLDEST, NEWEST])
+def test_a_recording_of_any_schema_is_decoded(name: str, tmp_path: Path) -> None:
+    source = schemas.recording(name, tmp_path)
+    result = schemas.fitted_to(source)
+    assert result.targets == ["place"]
+    assert result.source["nwb_version"] == schemas.core_version(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from nwbdecode.load.electrodes import text
 from nwbdecode.load.imaging.frames import Box
 
 if TYPE_CHECKING:
+    from pynwb import TimeSeries
     from pynwb.image import ImageSeries
 
 _TIFF = (".tif", ".tiff")
@@ -27,6 +29,18 @@ def is_external(series: ImageSeries) -> bool:
     """Whether a series keeps its frames in other files."""
     files = series.external_file
     return files is not None and len(files) > 0
+
+
+def files_beside(series: TimeSeries, nwb_path: str | None) -> list[str]:
+    """Files of a series that are there and may be read; none if it keeps its frames itself."""
+    from pynwb.image import ImageSeries
+
+    found = []
+    if isinstance(series, ImageSeries) and is_external(series):
+        for name in series.external_file[:]:
+            with contextlib.suppress(NWBDecodeError):
+                found.append(str(_beside(text(name), "", nwb_path)))
+    return found
 
 
 def external_frames(series: ImageSeries, path: str, nwb_path: str | None) -> JoinedFrames:

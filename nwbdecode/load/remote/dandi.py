@@ -86,6 +86,25 @@ class Asset:
         """The asset as JSON values, with the address that opens it."""
         return {**dataclasses.asdict(self), "url": self.home, "address": self.label}
 
+    def origin(self) -> dict[str, Any]:
+        """What a result keeps of the asset, without keys."""
+        facts = ("instance", "api", "dandiset", "version", "asset_id", "path", "sha256")
+        told = {name: getattr(self, name) for name in facts if getattr(self, name)}
+        return {"file_name": self.path.rsplit("/", 1)[-1], "url": self.home, "dandi": told}
+
+    def folder(self) -> str:
+        """Address of a Zarr asset's own folder; empty where the archive does not tell it."""
+        address = f"{self.api.rstrip('/')}/assets/{self.asset_id}/"
+        told: Any = None
+        with (
+            PatientSession().get(address, headers=self.headers()) as response,
+            contextlib.suppress(ValueError),
+        ):
+            told = response.json()
+        places = told.get("contentUrl") if isinstance(told, dict) else None
+        own = [str(place).rstrip("/") for place in places or [] if "/zarr/" in str(place)]
+        return own[0] if own else ""
+
     def headers(self) -> dict[str, str]:
         key = token(self.instance)
         return {"Authorization": f"token {key}"} if key else {}

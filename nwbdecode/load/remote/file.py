@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import os
 import sys
@@ -23,8 +24,8 @@ from nwbdecode.load.remote.cache import CacheSettings
 from nwbdecode.load.remote.chunks import Spans, byte_ranges, pieces, stored_bytes
 from nwbdecode.load.remote.dandi import Asset
 from nwbdecode.load.remote.http import Connection, Door, Stated, Web, ignores_ranges
-from nwbdecode.load.remote.stores import refuse_asset, store_at
-from nwbdecode.load.remote.stream import Stream
+from nwbdecode.load.remote.stores import NoStore, refuse_asset, store_at
+from nwbdecode.load.remote.stream import USUAL_SPEED, Stream
 from nwbdecode.load.stored import StoredRows, read_rows
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 _MOST_OPEN = 8
 # Bytes and seconds that a connection must have carried before its own speed is believed.
 _ENOUGH = 2e6
-_USUAL_SPEED = 20e6
 #: Stored bytes of a dataset that is asked for whole by its first read: it comes in about the
 #: time that one more request takes, and a look at it makes several.
 _AT_ONCE = 1 << 20
@@ -181,9 +181,7 @@ def remote_origin(file: RemoteFile) -> dict[str, Any]:
     door = file.door
     told: dict[str, Any] = {"bytes": file.stated.size, "content": file.content}
     if isinstance(door, Asset):
-        facts = ("instance", "api", "dandiset", "version", "asset_id", "path", "sha256")
-        told["dandi"] = {name: getattr(door, name) for name in facts if getattr(door, name)}
-        return {"file_name": door.path.rsplit("/", 1)[-1], "url": door.home, **told}
+        return {**door.origin(), **told}
     if file.stated.etag:
         told["etag"] = file.stated.etag
     name = unquote(urlsplit(door.url).path.rsplit("/", 1)[-1])
@@ -262,7 +260,7 @@ class RemoteReader(StoredRows):
         data = self.file.handle()[self.dataset]
         traffic = stream.connection.traffic
         believed = traffic.bytes > _ENOUGH and traffic.seconds > 0
-        speed = traffic.bytes / traffic.seconds if believed else _USUAL_SPEED
+        speed = traffic.bytes / traffic.seconds if believed else USUAL_SPEED
         return {
             "bytes": stored_bytes(data, start, stop, _spans(columns)),
             "stored": stored_bytes(data, 0, data.shape[0], ()),
@@ -292,13 +290,22 @@ def locate(door: Door, settings: CacheSettings, *, download: bool) -> Any:
     """Location of a remote file: streamed, or fetched whole first."""
     from nwbdecode.load.remote.download import fetched
     from nwbdecode.load.remote.mirror import mirrored
+    from nwbdecode.load.remote.zarrstream import RemoteZarr
+    from nwbdecode.load.zarr import has_hdmf_zarr
 
     if isinstance(door, Asset) and door.is_zarr:
+        folder = "" if download or not has_hdmf_zarr() else door.folder()
+        with contextlib.suppress(NoStore):
+            store = store_at(Web(folder)) if folder else None
+            if store is not None and store.entries:
+                return RemoteZarr.at(store, settings, door)
         raise refuse_asset(door)
     store = store_at(door) if isinstance(door, Web) else None
     if store is not None:
         if download and store.entries:
             return mirrored(store, settings)
+        if store.entries and has_hdmf_zarr():
+            return RemoteZarr.at(store, settings)
         raise store.refused()
     remote = RemoteFile.at(door, settings)
     return fetched(remote) if download else remote

@@ -7,9 +7,10 @@ import itertools
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -93,18 +94,18 @@ def _fetch(store: Store, part: Path) -> None:
 
     arrays = described_arrays(store.entries, store.shown)
     for key, described in store.entries.items():
-        _write(_inside(part, key), [json.dumps(described).encode()])
+        _write(inside(part, key), [json.dumps(described).encode()])
     _write(part / ".zmetadata", [store.text])
     mine = threading.local()
 
     def one(asked: tuple[DescribedArray, str]) -> None:
         array, key = asked
-        target = _inside(part, key)
+        target = inside(part, key)
         if target.exists():
             return
         if not hasattr(mine, "session"):
             mine.session = PatientSession()
-        _fetch_file(mine.session, store, key, target, most=array.most)
+        fetch_file(mine.session, store, key, partial(_write, target), most=array.most)
 
     keys = ((array, key) for array in arrays for key in array.keys())  # noqa: SIM118
     total = sum(array.n_chunks for array in arrays)
@@ -117,7 +118,7 @@ def _fetch(store: Store, part: Path) -> None:
                 bar.update()
 
 
-def _inside(part: Path, key: str) -> Path:
+def inside(part: Path, key: str) -> Path:
     """Where a file of the store goes; never outside of the copy."""
     if "\\" in key or ":" in key or not {"", ".", ".."}.isdisjoint(key.split("/")):
         raise NWBDecodeError(f"the metadata of the Zarr store name a file outside of it, {key!r}")
@@ -136,10 +137,18 @@ def _write(target: Path, pieces: Iterable[bytes]) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _fetch_file(
-    session: PatientSession, store: Store, key: str, target: Path, *, most: int
+def fetch_file(
+    session: PatientSession,
+    store: Store,
+    key: str,
+    take: Callable[[Iterable[bytes]], None],
+    *,
+    most: int,
 ) -> None:
-    """Fetch one file of the store; nothing where there is none: all of it is the fill value."""
+    """Have one file of the store taken; nothing where there is none: all of it is the fill value.
+
+    What breaks off is taken again from its beginning.
+    """
     parts = urlsplit(store.root)
     url = urlunsplit(parts._replace(path=f"{parts.path}/{quote(key)}"))
     for tried in range(1, TRIES + 1):
@@ -152,7 +161,7 @@ def _fetch_file(
                 # A refusal is no missing chunk: it would be read as the fill value.
                 if response.status_code != 200:
                     raise Web(url, store.shown).refused(response.status_code)
-                _write(target, _bounded(response.iter_content(_PIECE), store, key, most))
+                take(_bounded(response.iter_content(_PIECE), store, key, most))
                 return
         except requests.RequestException:
             wait_before(tried)

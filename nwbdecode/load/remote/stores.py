@@ -32,9 +32,14 @@ def refuse_asset(asset: Asset) -> NWBDecodeError:
     command = shlex.join(["dandi", "download", asset.label if known else asset.home])
     name = asset.path.rsplit("/", 1)[-1]
     return NWBDecodeError(
-        f"{asset.label} is a Zarr asset of many files, {asset.size / 1e6:.1f} MB; these are not "
-        f"streamed. Fetch it with `{command}` and open the folder {name!r}"
+        f"{asset.label} is a Zarr asset of many files, {asset.size / 1e6:.1f} MB; these are "
+        "streamed only with hdmf-zarr, and where anyone may read their .zmetadata. "
+        f"Fetch it with `{command}` and open the folder {name!r}"
     )
+
+
+class NoStore(NWBDecodeError):
+    """No Zarr store is where one should be."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ class Store:
         """Say what was found, and how it is fetched."""
         return NWBDecodeError(
             f"{self.shown!r} is a Zarr store of many files ({_told(self)}); these are "
-            f"not streamed. {_fetch(self)}"
+            f"{'streamed only where hdmf-zarr is' if self.entries else 'not streamed'}. "
+            f"{_fetch(self)}"
         )
 
 
@@ -90,7 +96,7 @@ def store_at(door: Web) -> Store | None:
 
     Raises
     ------
-    NWBDecodeError
+    NoStore
         If it is the address of a store and none is there.
     """
     root = _root(door.url)
@@ -101,7 +107,7 @@ def store_at(door: Web) -> Store | None:
         store = _described(root, name, shown)
         if store is not None:
             return store
-    raise NWBDecodeError(
+    raise NoStore(
         f"{shown!r} reads like a Zarr store, but none is there for all to read: the server has "
         f"no {', '.join(_ROOTS[:-1])} or {_ROOTS[-1]} in it. Check the address, or fetch the "
         "folder with the program that has access to it and open it"

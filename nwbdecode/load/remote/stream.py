@@ -15,6 +15,8 @@ from nwbdecode.load.remote.http import Connection, Door, Stated
 
 #: Bytes of a stream that are kept in memory.
 MEMORY = 64 << 20
+#: Bytes a second that a connection is taken to carry before it has shown its own speed.
+USUAL_SPEED = 20e6
 #: Bytes that one request may ask for.
 LONGEST = 16 << 20
 
