@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # three, which an estimate is allowed to.
 _PER_SAMPLE = 5e-8
 _PER_BIN_AND_BAND = 1e-6
-_PER_STEP = (0.025, 0.02)  # and for each target
+_PER_STEP = (0.013, 0.01)  # and for each target
 _PER_STEP_PUBLISHED = (0.15, 0.018)  # and for each channel
 _PER_PERTURBED_BIN = 7e-6
 _EARLY_STOP = 0.7
@@ -119,7 +119,7 @@ def training_seconds(settings: FitConfig, signal: Signal, n_targets: int) -> flo
         steps = 250 * (network.epochs or 20)
         step = _PER_STEP_PUBLISHED[0] + _PER_STEP_PUBLISHED[1] * signal.n_channels
     else:
-        steps, step = 50 * (network.epochs or 12), _PER_STEP[0] + _PER_STEP[1] * n_targets
+        steps, step = 100 * (network.epochs or 12), _PER_STEP[0] + _PER_STEP[1] * n_targets
     return (evaluation.folds + evaluation.refit) * steps * step * _EARLY_STOP
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -32,7 +33,10 @@ NOTHING_TO_CALIBRATE = (
     "give `init` (--init), or leave out `calibrate`"
 )
 #: Outputs decoded from one training window of the compact network.
-_STRETCH = 64
+_STRETCH = 128
+#: Share of the windows that shall lie in stretches as long, else shorter ones are taken, of which
+#: at most so many make a step.
+_MOSTLY, _BATCH = 0.9, 64
 #: Shares of the linear path that are tried.
 _SHARES = tuple(float(share) for share in np.linspace(0, 1, 11))
 
@@ -64,9 +68,9 @@ class CNNDecoder(Decoder):
         Parts of the window whose means the compact network's linear path reads;
         0 for convolutions alone.
     learning_rate : float, optional
-        3e-3 for "compact" (1e-2 to calibrate), 7e-4 for "frey2021".
+        6e-3 for "compact" (1e-2 to calibrate), 7e-4 for "frey2021".
     epochs : int, optional
-        At most so many of 50 steps for "compact" (12; 6 to calibrate), of 250 for
+        At most so many of 100 steps for "compact" (12; 6 to calibrate), of 250 for
         "frey2021" (20).
     patience : int, default 4
         Epochs without a better validation loss before training stops; 0 never.
@@ -180,16 +184,7 @@ class CNNDecoder(Decoder):
         ]
         held = decodable(bins.held | _around(bins, self.window_), bins.segment, self.window_)
         held &= bins.held
-        schedule = self._schedule()
-        starts = np.concatenate(
-            [
-                np.arange(start, stop - schedule.length + 1)
-                for start, stop in runs(bins.kept, bins.segment)
-            ]
-            or [np.empty(0, int)]
-        )
-        if not len(starts):
-            schedule, starts = self._shorter(schedule, bins.kept, bins.segment)
+        schedule, starts = self._begun(self._schedule(), bins.kept, bins.segment)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.random_state)
             self.network_ = self._build(*power.shape[1:]).to(device)
@@ -232,6 +227,7 @@ class CNNDecoder(Decoder):
                 f"the decoder to begin from never decoded {', '.join(map(repr, fresh))} in this "
                 "form, and calibrating teaches no target; leave out `calibrate`"
             )
+        assert isinstance(self.network_, Compact)
         axes = self.network_.named_axes()
         others = [
             weight
@@ -274,7 +270,7 @@ class CNNDecoder(Decoder):
                     loss_of((1 - a) * one[held] + a * other[held], values[held], coding).item()
                     for a in _SHARES
                 ]
-                best.append(_SHARES[int(np.argmin(losses))])
+                best.append(_cautious(losses))
             path.share.copy_(torch.tensor(best))
         path.set_weights(torch.as_tensor(ridge.weights_, dtype=torch.float32))
 
@@ -349,27 +345,44 @@ class CNNDecoder(Decoder):
                 epochs=self.epochs or 20, steps=250, patience=self.patience,
             )  # fmt: skip
         # Embeddings alone stand steps that would shake a whole network.
-        rate, epochs = (1e-2, 6) if self.calibrate else (3e-3, 12)
+        rate, epochs = (1e-2, 6) if self.calibrate else (6e-3, 12)
         return Schedule(
-            "adamw", self.learning_rate or rate, batch=16, length=self.window + _STRETCH - 1,
-            epochs=self.epochs or epochs, steps=50, patience=self.patience, average=0.99,
-            weight_decay=0.05,
+            "adamw", self.learning_rate or rate, batch=4, length=self.window + _STRETCH - 1,
+            epochs=self.epochs or epochs, steps=100, patience=self.patience, average=0.99,
+            weight_decay=0.01,
         )  # fmt: skip
 
-    def _shorter(
+    def _begun(
         self, schedule: Schedule, kept: np.ndarray, segment: np.ndarray
     ) -> tuple[Schedule, np.ndarray]:
-        """Train on single windows where no longer stretch fits into any run."""
-        from dataclasses import replace
+        """Give the bins that training windows may begin with, and shorten them to what is there.
 
-        whole = decodable(kept, segment, self.window_)
-        if not whole.any():
+        Runs between gaps and test blocks may be short, such as trials: as many outputs are
+        then made of more and shorter windows.
+        """
+        lengths = [stop - start for start, stop in runs(kept, segment)]
+        windows = sum(max(0, length - self.window + 1) for length in lengths)
+        if not windows:
             raise NWBDecodeError(
                 f"the inner validation block leaves no window of {self.window} bins to train on; "
                 "ask for a shorter window, a higher lowest frequency, or validation=0"
             )
-        starts = np.flatnonzero(whole) - self.window_.before
-        return replace(schedule, length=self.window), starts
+        stretch = schedule.length - self.window + 1
+        while stretch > 1:
+            least = self.window + stretch - 1
+            held = sum(length - self.window + 1 for length in lengths if length >= least)
+            if held >= _MOSTLY * windows:
+                break
+            stretch //= 2
+        schedule = replace(
+            schedule,
+            length=self.window + stretch - 1,
+            batch=min(_BATCH, schedule.batch * (schedule.length - self.window + 1) // stretch),
+        )
+        starts = [
+            np.arange(start, stop - schedule.length + 1) for start, stop in runs(kept, segment)
+        ]
+        return schedule, np.concatenate(starts)
 
     def _offsets(self, length: int) -> np.ndarray:
         """Bins of a training window at which the network's outputs stand."""
@@ -418,6 +431,23 @@ class CNNDecoder(Decoder):
         net = self._build(*sizes)
         net.load_state_dict(state)
         self.network_ = net.to(self._device()).eval()
+
+
+def _cautious(losses: Sequence[float]) -> float:
+    """Choose the share of least loss, but go up to half the way back from most to one half.
+
+    One block of bins is the judge, and behavior differs from block to block: the mean of
+    two estimates that err apart is rarely far from the better one. So the way back is the
+    longer, the less the network errs more than the line.
+
+    Parameters
+    ----------
+    losses : sequence of float
+        For each of `_SHARES`, from the network alone to the line alone.
+    """
+    share = _SHARES[int(np.argmin(losses))]
+    alike = min(1.0, losses[-1] / max(losses[0], 1e-9))
+    return min(share, share - alike * (share - 0.5) / 2)
 
 
 def _around(bins: Any, window: Window) -> np.ndarray:
