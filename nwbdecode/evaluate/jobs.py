@@ -100,6 +100,7 @@ def side_by_side(
     shared: tuple[Any, ...] = (),
     client: Client | None = None,
     done: Callable[[int], Any] = lambda number: None,
+    failed: Callable[[int, Exception], Any] | None = None,
 ) -> Generator[Any, None, None]:
     """Give what `work` makes of each tuple of arguments, in their order, as it is done.
 
@@ -117,6 +118,8 @@ def side_by_side(
         Of a cluster whose workers do it instead, with one thread each.
     done : callable, optional
         Told the number of what is done, on a cluster out of order.
+    failed : callable, optional
+        On a cluster, makes a result of a number and of what the cluster raised there.
 
     Raises
     ------
@@ -126,7 +129,8 @@ def side_by_side(
     if client is not None:
         made: dict[int, Any] = {}
         following = 0
-        for number, result in in_tasks(client, in_one_thread, given, shared=(work, *shared)):
+        common = (work, *shared)
+        for number, result in in_tasks(client, in_one_thread, given, shared=common, failed=failed):
             made[number] = result
             done(number)
             while following in made:

@@ -70,7 +70,7 @@ def sleeps() -> None:
 
 def dies_on_its_second(folder: Path, module: str, owner: str, name: str) -> None:
     """Let the worker be killed at the end of the second such call on all workers."""
-    held: Any = getattr(import_module(module), owner)
+    held: Any = getattr(import_module(module), owner) if owner else import_module(module)
     whole = getattr(held, name)
 
     def counted(*given: Any, **options: Any) -> Any:
