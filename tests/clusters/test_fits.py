@@ -63,13 +63,10 @@ def test_many_recordings_are_tasks_of_which_a_lost_worker_costs_one(
     done = nd.fit_many(
         lab / "raw", TARGET, lab / "out", config=config, client=client, progress=False
     )
-    client.restart()
     assert (marks / "1").exists()
     told = {Path(one["source"]).stem: one["status"] for one in done}
     assert told == {"friday": "done", "monday": "failed", "tuesday": "done"}
     assert "effort" in next(one["error"] for one in done if one["status"] == "failed")
-    for name in ("friday", "tuesday"):
-        with threadpool_limits(1):
-            here = nd.fit(lab / "raw" / f"{name}.nwb", targets=TARGET, config=config,
-                          progress=False)  # fmt: skip
-        assert nd.read(lab / "out" / f"{name}_decoded.nwb").predictions.identical(here.predictions)
+    with threadpool_limits(1):
+        here = nd.fit(lab / "raw" / "friday.nwb", targets=TARGET, config=config, progress=False)
+    assert nd.read(lab / "out" / "friday_decoded.nwb").predictions.identical(here.predictions)

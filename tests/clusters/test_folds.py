@@ -59,7 +59,6 @@ def test_a_worker_lost_among_folds_changes_no_bit(
     )
     assert (tmp_path / "1").exists()
     assert set(client.scheduler_info()["workers"]) != before
-    client.restart()
     assert found.identical(alone)
 
 

@@ -69,7 +69,10 @@ def sleeps() -> None:
 
 
 def dies_on_its_second(folder: Path, module: str, owner: str, name: str) -> None:
-    """Let the worker be killed at the end of the second such call on all workers."""
+    """Let the worker be killed at the end of the second such call on all workers.
+
+    It counts on after that, in the worker that is left, and harms no other test.
+    """
     held: Any = getattr(import_module(module), owner) if owner else import_module(module)
     whole = getattr(held, name)
 
