@@ -49,11 +49,16 @@ def fill_there(
     from tqdm.auto import tqdm
 
     missing = kept.missing()
-    with connected(client) as cluster, SharedFolder.of(cluster, kept.path) as folder:
+    # Zarr warns of files that are none of its own: the mark lies beside the store.
+    path = kept.path.absolute()
+    with connected(client) as cluster, SharedFolder.of(cluster, path.parent) as folder:
         workers = max(1, len(cluster.nthreads()))
         runs = _runs(missing, max(1, min(_MOST, len(missing) // (_EACH * workers))))
         done = in_tasks(
-            cluster, _filled, ((run,) for run in runs), shared=(folder, signal, recipe, memory)
+            cluster,
+            _filled,
+            ((run,) for run in runs),
+            shared=(folder, path, signal, recipe, memory),
         )
         with tqdm(total=len(missing), desc="features", unit="block", disable=not progress) as bar:
             for number, _ in done:
@@ -78,7 +83,12 @@ def _runs(blocks: list[int], size: int) -> list[list[int]]:
 
 
 def _filled(
-    folder: SharedFolder, signal: Signal, recipe: dict[str, Any], memory: int, blocks: list[int]
+    folder: SharedFolder,
+    path: Path,
+    signal: Signal,
+    recipe: dict[str, Any],
+    memory: int,
+    blocks: list[int],
 ) -> list[int]:
     folder.check()
-    return fill_here(signal, recipe, Path(folder.path), blocks, memory)
+    return fill_here(signal, recipe, path, blocks, memory)
