@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from pathlib import Path
@@ -32,17 +31,6 @@ def test_a_killed_worker_costs_only_the_task_that_it_was_doing(
     assert done == {number: number**2 for number in range(8)}
     times = {number: len((tmp_path / f"{number}").read_text()) for number in range(8)}
     assert times == {number: 2 if number == 3 else 1 for number in range(8)}
-
-
-def test_results_keep_the_order_and_are_told_as_they_are_done(client: Client) -> None:
-    told: list[int] = []
-    results = list(
-        side_by_side(work.slow_first, [(k,) for k in range(6)], client=client, done=told.append)
-    )
-    assert [number for number, _ in results] == list(range(6))
-    assert sorted(told) == list(range(6))
-    assert told[0] != 0
-    assert os.getpid() not in {place for _, place in results}
 
 
 def test_a_worker_of_several_threads_does_one_task_at_a_time_and_trains_with_one() -> None:
