@@ -232,7 +232,8 @@ class CNNDecoder(Decoder):
                 f"the decoder to begin from never decoded {', '.join(map(repr, fresh))} in this "
                 "form, and calibrating teaches no target; leave out `calibrate`"
             )
-        axes = self.network_.named_axes()
+        network: Any = self.network_
+        axes = network.named_axes()
         others = [
             weight
             for name, weight in self.network_.named_parameters()
