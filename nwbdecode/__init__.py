@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nwbdecode.explore import explore, report
     from nwbdecode.features import align, traces, wavelet_power
     from nwbdecode.load import Signal, open
+    from nwbdecode.many import fit_many
     from nwbdecode.pipeline import fit, importance, predict
     from nwbdecode.results import add_decoding, append, read, write
 
@@ -43,6 +44,7 @@ _HOMES = {
     "append": "results",
     "cross_validate": "evaluate",
     "fit": "pipeline",
+    "fit_many": "many",
     "importance": "pipeline",
     "open": "load",
     "predict": "pipeline",
@@ -67,6 +69,7 @@ __all__ = [
     "cross_validate",
     "explore",
     "fit",
+    "fit_many",
     "importance",
     "open",
     "predict",

@@ -21,6 +21,7 @@ from nwbdecode.cli_answers import (
     records,
     tell,
 )
+from nwbdecode.cli_many import fit_many
 from nwbdecode.cli_options import (
     TARGET,
     beginning,
@@ -28,9 +29,11 @@ from nwbdecode.cli_options import (
     from_network,
     in_parallel,
     matching,
+    on_cluster,
     reading_run,
     run_settings,
     selecting,
+    settings_of,
     writing,
     writing_or_appending,
     writing_or_skipping,
@@ -117,6 +120,7 @@ def inspect(source: str, full: bool, download: bool, as_json: bool) -> None:
 @writing_or_appending
 @run_settings
 @in_parallel
+@on_cluster
 @click.option("--no-importance", is_flag=True, help="Skip importance; it can be added later.")
 @click.option("--config", type=click.Path(dir_okay=False), help="TOML or JSON file of settings.")
 @common
@@ -125,7 +129,8 @@ def fit(
     time: tuple[float | None, float | None] | None, only: tuple[str, ...],
     exclude: tuple[str, ...], keep_invalid: bool | None, output: str | None, append: bool,
     exists: Any, run: str | None, init: str | None, init_run: str | None, match: Any,
-    n_jobs: Any, no_importance: bool, config: str | None, download: bool, as_json: bool,
+    n_jobs: Any, scheduler: str | None, no_importance: bool, config: str | None, download: bool,
+    as_json: bool,
     **given: Any,
 ) -> None:  # fmt: skip
     """Decode targets from a signal of SOURCE, cross-validated, into a new file or SOURCE itself.
@@ -141,12 +146,12 @@ def fit(
     nwbdecode fit session.nwb --target position --append --run theta --exists replace
     nwbdecode fit tuesday.nwb --target position --init monday_decoded.nwb -o tuesday_decoded.nwb
     nwbdecode fit session.nwb --target position -o decoded.nwb --exists skip --json
+    nwbdecode fit session.nwb --target position -o decoded.nwb --scheduler tcp://10.0.0.1:8786
 
     Options win over the settings file, whose sections are [signal], [features], [epochs],
     [decoder] and [evaluation].
     """
     from nwbdecode import pipeline
-    from nwbdecode.config import FitConfig
     from nwbdecode.decoding import NO_IMPORTANCE
     from nwbdecode.estimate import estimate
     from nwbdecode.keeping import Destination
@@ -154,15 +159,10 @@ def fit(
     from nwbdecode.load.epochs import notes_of
     from nwbdecode.load.targets import announced
 
-    changes = {k.replace("__", "."): v for k, v in given.items() if v is not None}
-    if changes.get("features.causal"):
-        changes["decoder.decode_at"] = "end"
-    if no_importance:
-        changes["evaluation.importance"] = []
-    if keep_invalid is not None:
-        changes["epochs.keep_invalid"] = keep_invalid
-    changes |= {f"epochs.{k}": list(v) for k, v in (("only", only), ("exclude", exclude)) if v}
-    settings = FitConfig.of(config).changed(changes)
+    settings = settings_of(
+        config, given, only=only, exclude=exclude, keep_invalid=keep_invalid,
+        no_importance=no_importance,
+    )  # fmt: skip
     if output is None and not append:
         raise click.UsageError("give --output FILE for a new file, or --append for SOURCE itself")
     lies = Whereabouts()
@@ -183,6 +183,7 @@ def fit(
             opened, taken.path, read, output,
             config=settings, channels=channels, time=time, init=init, init_run=init_run,
             match=match, append=append, exists=exists, run=run, announce=lies, n_jobs=n_jobs,
+            client=scheduler,
         )  # fmt: skip
     if NO_IMPORTANCE in result.recipe:
         raise NWBDecodeError(
@@ -293,10 +294,12 @@ def report(decoded: str, output: str, run: str | None, as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @writing
 @reading_run
+@in_parallel
+@on_cluster
 @common
 def importance(
     decoded: str, source: str | None, by: tuple[str, ...], repeats: int, seed: int,
-    output: str, exists: Any, run: str | None, as_json: bool,
+    output: str, exists: Any, run: str | None, n_jobs: Any, scheduler: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure which bands and channels of DECODED carry the information.
 
@@ -312,7 +315,10 @@ def importance(
     place = Destination(output, exists=exists, run=run, announce=lies)
     place.check()
     stored = read(decoded, run=run)
-    result = pipeline.importance(stored, source=source, by=by, repeats=repeats, random_state=seed)
+    result = pipeline.importance(
+        stored, source=source, by=by, repeats=repeats, random_state=seed,
+        n_jobs=None if n_jobs == "auto" else n_jobs, client=scheduler,
+    )  # fmt: skip
     place.keep(result)
     for axis in by:
         table = result.importance[axis]["value"].to_pandas().T
@@ -406,6 +412,9 @@ def cache(
         removed, _ = caching.clean(cache, kinds=kinds, older_than=older_than * 86400)
     left = [entry for entry in caching.kept(cache) if entry.kind in kinds]
     tell_kept(cache or str(cache_folder()), left, removed, as_json=as_json)
+
+
+cli.add_command(fit_many)
 
 
 def main() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nwbdecode.cli_imaging import IMAGING
+
+if TYPE_CHECKING:
+    from nwbdecode.config import FitConfig
 
 Command = Callable[..., Any]
 
@@ -237,6 +240,38 @@ def in_parallel(command: Command) -> Command:
         help="Processes that folds are trained in, with one thread each; -1 for all processors, "
         "1 for none beside this one. auto: as many as there are, if half the memory holds them.",
     )(command)  # fmt: skip
+
+
+def on_cluster(command: Command) -> Command:
+    """Give a command ``--scheduler``."""
+    return click.option(
+        "--scheduler", metavar="ADDRESS",
+        help="Work on a Dask cluster, such as tcp://10.0.0.1:8786, instead of here. All machines "
+        "must see recording and cache under the same path.",
+    )(command)  # fmt: skip
+
+
+def settings_of(
+    config: str | None,
+    given: dict[str, Any],
+    *,
+    only: tuple[str, ...],
+    exclude: tuple[str, ...],
+    keep_invalid: bool | None,
+    no_importance: bool,
+) -> FitConfig:
+    """Make the settings of a file and of options, which win over it."""
+    from nwbdecode.config import FitConfig
+
+    changes = {k.replace("__", "."): v for k, v in given.items() if v is not None}
+    if changes.get("features.causal"):
+        changes["decoder.decode_at"] = "end"
+    if no_importance:
+        changes["evaluation.importance"] = []
+    if keep_invalid is not None:
+        changes["epochs.keep_invalid"] = keep_invalid
+    changes |= {f"epochs.{k}": list(v) for k, v in (("only", only), ("exclude", exclude)) if v}
+    return FitConfig.of(config).changed(changes)
 
 
 def run_settings(command: Command) -> Command:

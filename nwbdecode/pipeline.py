@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pynwb import NWBFile
 
     from nwbdecode.beginning import Init
+    from nwbdecode.cluster import Cluster
     from nwbdecode.config import FitConfig
     from nwbdecode.decoder import CNNDecoder
     from nwbdecode.keeping import Announce
@@ -49,6 +50,7 @@ def fit(
     run: str | None = None,
     announce: Announce | None = None,
     n_jobs: int | Literal["auto"] | None = None,
+    client: Cluster | None = None,
     progress: bool = True,
 ) -> Decoding:
     """Decode a recording: features, cross-validated decoders, scores, importance, NWB file.
@@ -86,9 +88,12 @@ def fit(
         Called with the file and the run that the result went to, which with
         ``exists="new"`` may be others than those asked for.
     n_jobs : int or "auto", optional
-        Processes that folds are trained in side by side, as for `cross_validate`; "auto"
-        takes as many as there are processors and half the memory holds, and one where
-        there is little to do, or a GPU.
+        Processes that folds are trained and importance is measured in side by side, as for
+        `cross_validate`; "auto" takes as many as there are processors and half the memory
+        holds, and one where there is little to do, or a GPU.
+    client : distributed.Client or str, optional
+        Dask cluster that does it all instead, or the address of its scheduler. All its
+        machines must see the recording and the cache's folder under the same path.
     progress : bool, default True
 
     Returns
@@ -116,6 +121,7 @@ def fit(
     from nwbdecode import evaluate
     from nwbdecode.asked import fit_request
     from nwbdecode.beginning import begin_from
+    from nwbdecode.cluster import connected
     from nwbdecode.config import FitConfig
     from nwbdecode.estimate import training_seconds
     from nwbdecode.evaluate.cross_validation import outline
@@ -135,7 +141,7 @@ def fit(
         raise NWBDecodeError(NOTHING_TO_CALIBRATE)
     evaluation = settings.evaluation
     if n_jobs != "auto":
-        job_count(n_jobs, 1)
+        job_count(n_jobs, evaluation.folds, client)
     place = Destination(output, append, exists, run, announce, _files(init))
     if exists != "skip":
         place.check()
@@ -158,8 +164,6 @@ def fit(
     if there is not None:
         return there
     place.check(opened)
-    power = _features(taken, settings, progress=progress)
-    aligned = align(read, power)
     made: dict[str, Any] = {
         "signal": _told(taken),
         "config": settings.model_dump(mode="json", exclude={"cache"}),
@@ -167,28 +171,35 @@ def fit(
     }
     decoder = _decoder(settings, begun)
     cv = evaluate.PurgedKFold(evaluation.folds, gap=evaluation.gap)
-    known = outline(decoder, power, aligned, cv)
-    place.rehearse(known.replace(recipe={**known.recipe, **made, "init": about}))
-    if n_jobs == "auto":
-        tasks = evaluation.folds + evaluation.refit
-        n_jobs = suited_job_count(tasks, power.nbytes, training_seconds(settings, taken, len(read)))
-    decoding = evaluate.cross_validate(
-        decoder,
-        power,
-        aligned,
-        cv=cv,
-        refit=evaluation.refit,
-        baselines=evaluation.baselines,
-        n_shifts=evaluation.shifts,
-        random_state=settings.seed,
-        n_jobs=n_jobs,
-        progress=progress,
-    )
-    if about is not None:
-        made["init"] = {**about, **next(iter(decoding.decoders.values())).config["transfer"]}
-    decoding = decoding.replace(recipe={**decoding.recipe, **made})
-    if evaluation.importance:
-        decoding = _with_importance(decoding, power, settings, progress=progress)
+    with connected(client) as cluster:
+        power = _features(taken, settings, client=cluster, progress=progress)
+        aligned = align(read, power)
+        known = outline(decoder, power, aligned, cv)
+        place.rehearse(known.replace(recipe={**known.recipe, **made, "init": about}))
+        if n_jobs == "auto":
+            tasks = evaluation.folds + evaluation.refit
+            seconds = training_seconds(settings, taken, len(read))
+            n_jobs = 1 if client is not None else suited_job_count(tasks, power.nbytes, seconds)
+        decoding = evaluate.cross_validate(
+            decoder,
+            power,
+            aligned,
+            cv=cv,
+            refit=evaluation.refit,
+            baselines=evaluation.baselines,
+            n_shifts=evaluation.shifts,
+            random_state=settings.seed,
+            n_jobs=n_jobs,
+            client=cluster,
+            progress=progress,
+        )
+        if about is not None:
+            made["init"] = {**about, **next(iter(decoding.decoders.values())).config["transfer"]}
+        decoding = decoding.replace(recipe={**decoding.recipe, **made})
+        if evaluation.importance:
+            decoding = _with_importance(
+                decoding, power, settings, n_jobs=n_jobs, client=cluster, progress=progress
+            )
     place.keep(decoding, opened)
     return decoding
 
@@ -307,6 +318,8 @@ def importance(
     by: Sequence[str] = ("frequency", "channel"),
     repeats: int = 5,
     random_state: int = 0,
+    n_jobs: int | None = None,
+    client: Cluster | None = None,
     progress: bool = True,
 ) -> Decoding:
     """Measure which bands and channels carry the information, on held-out bins.
@@ -323,6 +336,8 @@ def importance(
     repeats : int, default 5
         Shifts drawn for each feature and fold.
     random_state : int, default 0
+    n_jobs, client
+        Where features are perturbed, as for `cross_validate` where folds are trained.
     progress : bool, default True
 
     Returns
@@ -341,15 +356,18 @@ def importance(
     >>> nd.importance("session_decoded.nwb", by="frequency")  # doctest: +SKIP
     """
     from nwbdecode import prediction
+    from nwbdecode.cluster import connected
     from nwbdecode.evaluate import importance as measure
 
     result = _with_decoders(decoded)
-    if power is None:
-        opened = prediction.trained_source(result, source)
-        power = prediction.trained_features(result, opened, progress=progress)
-    measured = measure(
-        result, power, by=by, repeats=repeats, random_state=random_state, progress=progress
-    )
+    with connected(client) as cluster:
+        if power is None:
+            opened = prediction.trained_source(result, source)
+            power = prediction.trained_features(result, opened, client=cluster, progress=progress)
+        measured = measure(
+            result, power, by=by, repeats=repeats, random_state=random_state, n_jobs=n_jobs,
+            client=cluster, progress=progress,
+        )  # fmt: skip
     recipe = {name: told for name, told in result.recipe.items() if name != NO_IMPORTANCE}
     return measured.replace(recipe=recipe)
 
@@ -378,12 +396,16 @@ def _read_targets(
     return opened.targets(targets, keep_invalid=keep_invalid)
 
 
-def _features(signal: Signal, settings: FitConfig, *, progress: bool) -> xr.DataArray:
+def _features(
+    signal: Signal, settings: FitConfig, *, client: Cluster | None, progress: bool
+) -> xr.DataArray:
     from nwbdecode.estimate import feature_folder
     from nwbdecode.features import wavelet_power
 
     store = None if settings.cache is None else feature_folder(settings)
-    return wavelet_power(signal, **settings.features.model_dump(), store=store, progress=progress)
+    return wavelet_power(
+        signal, **settings.features.model_dump(), store=store, client=client, progress=progress
+    )
 
 
 def _decoder(settings: FitConfig, init: StoredDecoder | None) -> CNNDecoder:
@@ -402,7 +424,7 @@ def _told(taken: Signal) -> dict[str, Any]:
 
 
 def _with_importance(
-    decoding: Decoding, power: xr.DataArray, settings: FitConfig, *, progress: bool
+    decoding: Decoding, power: xr.DataArray, settings: FitConfig, **how: Any
 ) -> Decoding:
     """Measure importance; where that fails, say so and give what hours have made without it."""
     from nwbdecode import evaluate
@@ -415,7 +437,7 @@ def _with_importance(
             by=evaluation.importance,
             repeats=evaluation.repeats,
             random_state=settings.seed,
-            progress=progress,
+            **how,
         )
     except Exception as error:  # whatever it was, such as too little memory
         why = f"{type(error).__name__}: {error}"

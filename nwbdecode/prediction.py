@@ -16,6 +16,7 @@ from nwbdecode.matching import Match, Matched, match_channels
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nwbdecode.cluster import Cluster
     from nwbdecode.load.signal import Signal
     from nwbdecode.load.source import Source
 
@@ -167,7 +168,9 @@ def trained_source(result: Decoding, source: Any = None) -> Source:
     return opened
 
 
-def trained_features(result: Decoding, source: Source, *, progress: bool) -> xr.DataArray:
+def trained_features(
+    result: Decoding, source: Source, *, client: Cluster | None = None, progress: bool
+) -> xr.DataArray:
     """Compute the features that a result was made from again, by its recipe."""
     from nwbdecode.features import from_recipe
 
@@ -182,7 +185,8 @@ def trained_features(result: Decoding, source: Source, *, progress: bool) -> xr.
         **_signal_options(result),
     )
     signal = signal.select(time=_trained_time(result, signal))
-    return from_recipe(signal, dict(result.recipe["features"]), progress=progress)
+    recipe = dict(result.recipe["features"])
+    return from_recipe(signal, recipe, client=client, progress=progress)
 
 
 def _signal_options(result: Decoding) -> dict[str, Any]:

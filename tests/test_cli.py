@@ -16,7 +16,7 @@ from nwbdecode import demo
 from nwbdecode.cli import cli
 from tests.sessions import QUICK, SIGNAL, SPEED, simulated
 
-COMMANDS = ["inspect", "fit", "predict", "report", "importance", "demo"]
+COMMANDS = ["inspect", "fit", "fit-many", "predict", "report", "importance", "demo"]
 
 
 def run(*arguments: object) -> Result:

@@ -68,7 +68,7 @@ class CNNDecoder(Decoder):
         Parts of the window whose means the compact network's linear path reads;
         0 for convolutions alone.
     learning_rate : float, optional
-        6e-3 for "compact" (1e-2 to calibrate), 7e-4 for "frey2021".
+        1e-2 for "compact", 7e-4 for "frey2021".
     epochs : int, optional
         At most so many of 100 steps for "compact" (12; 6 to calibrate), of 250 for
         "frey2021" (20).
@@ -344,10 +344,9 @@ class CNNDecoder(Decoder):
                 "amsgrad", self.learning_rate or 7e-4, batch=8, length=self.window,
                 epochs=self.epochs or 20, steps=250, patience=self.patience,
             )  # fmt: skip
-        # Embeddings alone stand steps that would shake a whole network.
-        rate, epochs = (1e-2, 6) if self.calibrate else (6e-3, 12)
+        epochs = 6 if self.calibrate else 12
         return Schedule(
-            "adamw", self.learning_rate or rate, batch=4, length=self.window + _STRETCH - 1,
+            "adamw", self.learning_rate or 1e-2, batch=4, length=self.window + _STRETCH - 1,
             epochs=self.epochs or epochs, steps=100, patience=self.patience, average=0.99,
             weight_decay=0.01,
         )  # fmt: skip

@@ -11,13 +11,14 @@ import numpy as np
 from nwbdecode.decoding import METRICS, Decoding
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.evaluate.chance import bootstrap_interval, chance_point, p_value, shifted_scores
-from nwbdecode.evaluate.jobs import in_processes, job_count
+from nwbdecode.evaluate.jobs import job_count, side_by_side
 from nwbdecode.evaluate.metrics import larger_is_better, metric_values
 from nwbdecode.evaluate.splits import Fold, PurgedKFold
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nwbdecode.cluster import Cluster
     from nwbdecode.decoder.base import Decoder
 
 _N_BOOTSTRAP = 1000
@@ -37,6 +38,7 @@ def cross_validate(
     n_shifts: int = 1000,
     random_state: int = 0,
     n_jobs: int | None = None,
+    client: Cluster | None = None,
     progress: bool = True,
 ) -> Decoding:
     """Predict every bin by a decoder that never saw it, and score the predictions.
@@ -64,6 +66,10 @@ def cross_validate(
         as many as there are processors. By default 1: this one, with all its threads.
         Two or more give the same results, those of one process with one thread; more
         threads may differ from it in the last bits.
+    client : distributed.Client or str, optional
+        Dask cluster whose workers train the folds instead, or the address of its
+        scheduler; the results are those of `n_jobs` of two or more. Features that lie in
+        a folder which all machines share are read there; others travel.
     progress : bool, default True
 
     Returns
@@ -73,12 +79,13 @@ def cross_validate(
     Raises
     ------
     NWBDecodeError
-        If the recording is too short for its folds and gaps, a target is unusable, or
-        chance is not to be measured.
+        If the recording is too short for its folds and gaps, a target is unusable,
+        chance is not to be measured, or the cluster cannot be used.
     """
     import xarray as xr
     from tqdm.auto import tqdm
 
+    from nwbdecode.cluster import connected
     from nwbdecode.features.align import align
 
     _check_shifts(n_shifts)
@@ -91,21 +98,26 @@ def cross_validate(
     fitted: dict[str, Decoder] = {}
     predicted: dict[str, xr.Dataset] = {}
     asked: list[Fold | None] = [*folds, *([None] if refit else [])]
-    done = in_processes(
-        _fitted, ((decoder, others, power, targets, fold) for fold in asked),
-        job_count(n_jobs, len(asked)),
-    )  # fmt: skip
-    with tqdm(total=len(asked), desc="folds", disable=not progress) as bar, closing(done):
+    with (
+        connected(client) as cluster,
+        tqdm(total=len(asked), desc="folds", disable=not progress) as bar,
+        closing(
+            side_by_side(
+                _fitted, ((fold,) for fold in asked), job_count(n_jobs, len(asked), client),
+                shared=(decoder, others, power, targets), client=cluster,
+                done=lambda number: bar.update(),
+            )
+        ) as trained,
+    ):  # fmt: skip
         for k, fold in enumerate(asked):
             # The first of those that are being trained.
             bar.set_postfix_str(
                 "final decoder, all data" if fold is None else f"fold {k + 1} of {len(folds)}"
             )
-            own, parts = next(done)
+            own, parts = next(trained)
             fitted["final" if fold is None else f"fold{k}"] = own
             for name, part in parts.items():
                 predicted[name] = part if name not in predicted else predicted[name].fillna(part)
-            bar.update()
     fold_of = _fold_of(folds, predicted["cnn"])
     predictions = _attributed(predicted.pop("cnn"), targets, fold_of)
     beside = {name: _attributed(part, targets, fold_of) for name, part in predicted.items()}

@@ -1,12 +1,16 @@
-"""Folds trained side by side, each in a process of its own with one thread."""
+"""Folds trained side by side, here or on a cluster, each in a process with one thread."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nwbdecode.cluster import in_tasks
 from nwbdecode.errors import NWBDecodeError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 #: Memory of a process before it holds any feature, and copies of these while it trains.
 _PROCESS, _COPIES = 700 << 20, 4
@@ -14,7 +18,7 @@ _PROCESS, _COPIES = 700 << 20, 4
 _WORTH = 60.0
 
 
-def job_count(n_jobs: int | None, tasks: int) -> int:
+def job_count(n_jobs: int | None, tasks: int, client: object = None) -> int:
     """Turn ``n_jobs``, as scikit-learn understands it, into a number of processes.
 
     Parameters
@@ -23,11 +27,13 @@ def job_count(n_jobs: int | None, tasks: int) -> int:
         None is 1; -1 as many as there are processors, -2 one less, and so on.
     tasks : int
         More processes than tasks are of no use.
+    client : optional
+        The cluster that does the tasks instead, if there is one.
 
     Raises
     ------
     NWBDecodeError
-        If it is 0 or no whole number.
+        If it is 0 or no whole number, or several are asked for beside a cluster.
 
     Examples
     --------
@@ -40,6 +46,11 @@ def job_count(n_jobs: int | None, tasks: int) -> int:
         raise NWBDecodeError(
             f"n_jobs is {n_jobs!r}; expected a number of processes, or -1 for as many as there "
             "are processors"
+        )
+    if client is not None and n_jobs != 1:
+        raise NWBDecodeError(
+            f"n_jobs={n_jobs} processes of this machine and a cluster (client) are asked for; "
+            "choose one of them"
         )
     from joblib import effective_n_jobs
 
@@ -81,8 +92,15 @@ def _fitting(nbytes: int) -> int:
     return memory // 2 // (_PROCESS + _COPIES * nbytes)
 
 
-def in_processes(
-    work: Callable[..., Any], given: Iterable[tuple[Any, ...]], n_jobs: int
+def side_by_side(
+    work: Callable[..., Any],
+    given: Iterable[tuple[Any, ...]],
+    n_jobs: int = 1,
+    *,
+    shared: tuple[Any, ...] = (),
+    client: Client | None = None,
+    done: Callable[[int], Any] = lambda number: None,
+    failed: Callable[[int, Exception], Any] | None = None,
 ) -> Generator[Any, None, None]:
     """Give what `work` makes of each tuple of arguments, in their order, as it is done.
 
@@ -91,19 +109,50 @@ def in_processes(
     work : callable
         Of a module: processes import it.
     given : iterable of tuple
-    n_jobs : int
+    n_jobs : int, default 1
         With 1 all is done in this process, with as many threads as it has. Several
         processes have one thread each.
+    shared : tuple
+        Arguments that come first, the same each time.
+    client : distributed.Client, optional
+        Of a cluster whose workers do it instead, with one thread each.
+    done : callable, optional
+        Told the number of what is done, on a cluster out of order.
+    failed : callable, optional
+        On a cluster, makes a result of a number and of what the cluster raised there.
 
     Raises
     ------
     NWBDecodeError
-        If a process was killed.
+        If a process was killed, or workers again and again.
     """
-    if n_jobs == 1:
-        for one in given:
-            yield work(*one)
+    if client is not None:
+        made: dict[int, Any] = {}
+        following = 0
+        common = (work, *shared)
+        for number, result in in_tasks(client, in_one_thread, given, shared=common, failed=failed):
+            made[number] = result
+            done(number)
+            while following in made:
+                yield made.pop(following)
+                following += 1
         return
+    results = _here(work, given, shared) if n_jobs == 1 else _joblib(work, given, shared, n_jobs)
+    for number, result in enumerate(results):
+        done(number)
+        yield result
+
+
+def _here(
+    work: Callable[..., Any], given: Iterable[tuple[Any, ...]], shared: tuple[Any, ...]
+) -> Generator[Any, None, None]:
+    for one in given:
+        yield work(*shared, *one)
+
+
+def _joblib(
+    work: Callable[..., Any], given: Iterable[tuple[Any, ...]], shared: tuple[Any, ...], n_jobs: int
+) -> Generator[Any, None, None]:
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -112,7 +161,7 @@ def in_processes(
     with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
         parallel = Parallel(return_as="generator")
         try:
-            yield from parallel(delayed(work)(*one) for one in given)
+            yield from parallel(delayed(work)(*shared, *one) for one in given)
         except TerminatedWorkerError as error:
             raise NWBDecodeError(
                 f"one of {n_jobs} processes was killed, most likely because there was too little "
@@ -121,3 +170,17 @@ def in_processes(
         finally:
             # Processes that wait for more would hold their memory.
             get_reusable_executor().shutdown(wait=True)
+
+
+def in_one_thread(work: Callable[..., Any], *given: Any) -> Any:
+    """Do work with one thread, whatever the process has; then give it back its threads."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            return work(*given)
+    finally:
+        torch.set_num_threads(before)

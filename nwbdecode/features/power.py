@@ -16,6 +16,8 @@ from nwbdecode.load.signal import as_signal
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nwbdecode.cluster import Cluster
+
 Engine = Literal["filterbank", "torch", "pywt", "reference"]
 
 
@@ -39,6 +41,7 @@ def wavelet_power(
     tolerance: float = 0.0,
     store: str | Path | None = None,
     memory: int = MEMORY,
+    client: Cluster | None = None,
     progress: bool = True,
 ) -> xr.DataArray:
     """Turn a signal into complex Morlet wavelet power, averaged in time bins.
@@ -93,6 +96,10 @@ def wavelet_power(
         memory stays there.
     memory : int, default 1 GiB
         Bytes that the computation may use.
+    client : distributed.Client or str, optional
+        Dask cluster that computes them, or the address of its scheduler; not a bit
+        differs. All its machines must see the store, and the recording, under the same
+        path; a signal in memory travels to them.
     progress : bool, default True
 
     Returns
@@ -107,8 +114,8 @@ def wavelet_power(
     Raises
     ------
     NWBDecodeError
-        If a band is too fast for the rate, a bin shorter than a sample, or a setting has
-        no meaning for the kind of signal.
+        If a band is too fast for the rate, a bin shorter than a sample, a setting has
+        no meaning for the kind of signal, or the cluster cannot be used.
 
     Notes
     -----
@@ -149,7 +156,7 @@ def wavelet_power(
         engine=engine,
         tolerance=tolerance,
     )
-    return compute(taken, recipe, store=store, memory=memory, progress=progress)
+    return compute(taken, recipe, store=store, memory=memory, client=client, progress=progress)
 
 
 def traces(
@@ -161,6 +168,7 @@ def traces(
     reference_by: str | None = None,
     store: str | Path | None = None,
     memory: int = MEMORY,
+    client: Cluster | None = None,
     progress: bool = True,
 ) -> xr.DataArray:
     """Average a signal in time bins, without wavelets.
@@ -170,7 +178,7 @@ def traces(
 
     Parameters
     ----------
-    signal, rate, bin, reference, reference_by, store, memory, progress
+    signal, rate, bin, reference, reference_by, store, memory, client, progress
         As for `wavelet_power`.
 
     Returns
@@ -182,7 +190,7 @@ def traces(
     recipe = make_recipe(
         taken, wavelets=False, bin=bin, reference=reference, reference_by=reference_by
     )
-    return compute(taken, recipe, store=store, memory=memory, progress=progress)
+    return compute(taken, recipe, store=store, memory=memory, client=client, progress=progress)
 
 
 def from_recipe(signal: Any, recipe: dict[str, Any], **how: Any) -> xr.DataArray:
@@ -193,7 +201,7 @@ def from_recipe(signal: Any, recipe: dict[str, Any], **how: Any) -> xr.DataArray
     signal : as for `wavelet_power`
     recipe : dict
     **how
-        ``store``, ``memory`` and ``progress``, as for `wavelet_power`.
+        ``store``, ``memory``, ``client`` and ``progress``, as for `wavelet_power`.
 
     Raises
     ------

@@ -28,6 +28,9 @@ from nwbdecode.load.signal import Signal
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nwbdecode.cluster import Cluster
+    from nwbdecode.features.store import FeatureStore
+
 #: Bytes that the computation may use, unless told otherwise.
 MEMORY = 1 << 30
 #: What compiling the engine leaves resident, at most.
@@ -89,6 +92,7 @@ def compute(
     *,
     store: str | Path | None = None,
     memory: int = MEMORY,
+    client: Cluster | None = None,
     progress: bool = True,
 ) -> xr.DataArray:
     """Make the features that a complete recipe describes.
@@ -98,7 +102,7 @@ def compute(
     signal : Signal
     recipe : dict
         From `make_recipe` or `known_recipe`.
-    store, memory, progress
+    store, memory, client, progress
         As for `wavelet_power`.
 
     Returns
@@ -106,11 +110,17 @@ def compute(
     xarray.DataArray, dims (time, frequency, channel), float32
     """
     signal, bad = _good_channels(signal)
-    recipe = {**recipe, "excluded": bad}
+    plan = _planned(signal, {**recipe, "excluded": bad})
+    with engine_threads():
+        values, digest = _values(plan, store=store, memory=memory, client=client, progress=progress)
+    return _labelled(values, plan, digest)
+
+
+def _planned(signal: Signal, recipe: dict[str, Any]) -> _Plan:
     by = recipe.get("reference_by")
     line = recipe.get("notch")
     bins = make_bins(signal, recipe["bin"])
-    plan = _Plan(
+    return _Plan(
         signal,
         recipe,
         bins,
@@ -118,9 +128,6 @@ def compute(
         None if line is None else make_notch(line, signal.rate, causal=recipe["causal"]),
         make_transform(signal, recipe, int((bins.stop - bins.first).max(initial=1))),
     )
-    with engine_threads():
-        values, digest = _values(plan, store=store, memory=memory, progress=progress)
-    return _labelled(values, plan, digest)
 
 
 def _good_channels(signal: Signal) -> tuple[Signal, list[Any]]:
@@ -137,7 +144,12 @@ def _good_channels(signal: Signal) -> tuple[Signal, list[Any]]:
 
 
 def _values(
-    plan: _Plan, *, store: str | Path | None, memory: int, progress: bool
+    plan: _Plan,
+    *,
+    store: str | Path | None,
+    memory: int,
+    client: Cluster | None,
+    progress: bool,
 ) -> tuple[Any, str]:
     """Compute all blocks, or those that the store lacks; give the values and the store's hash."""
     from nwbdecode.blocks import cache_folder
@@ -145,9 +157,9 @@ def _values(
 
     signal, shape = plan.signal, plan.shape
     on_file = bool(signal.source.get("path") or signal.source.get("content"))
-    stored = store is not None or on_file or 4 * np.prod(shape) > memory
-    at_once, rows = _at_once(plan, memory, min(BLOCK, shape[0]) if stored else 0)
+    stored = store is not None or on_file or client is not None or 4 * np.prod(shape) > memory
     if not stored:
+        at_once, rows = _at_once(plan, memory, 0)
         values = np.empty(shape, dtype=np.float32)
         blocks = list(range(-(-shape[0] // BLOCK)))
         _fill(plan, rows, at_once, blocks, progress, lambda block: values[block])
@@ -155,12 +167,50 @@ def _values(
     digest = recipe_hash(plan.recipe, signal, plan.reference)
     folder = Path(store) if store is not None else cache_folder() / "features" / digest
     kept = FeatureStore(folder if store is None else folder / digest, shape, plan.recipe)
+    if client is None:
+        _fill_store(plan, kept, kept.missing(), memory, progress)
+    else:
+        from nwbdecode.features.spread import fill_there
+
+        fill_there(client, signal, plan.recipe, kept, memory=memory, progress=progress)
+    return kept.lazy(), digest
+
+
+def fill_here(
+    signal: Signal, recipe: dict[str, Any], folder: Path, blocks: Sequence[int], memory: int
+) -> list[int]:
+    """Compute those of some blocks that a store lacks, and say which they were.
+
+    Parameters
+    ----------
+    signal : Signal
+        Of good channels alone.
+    recipe : dict
+        That the store was made for.
+    folder : Path
+    blocks : sequence of int
+    memory : int
+        As for `wavelet_power`.
+    """
+    from nwbdecode.features.store import FeatureStore
+
+    plan = _planned(signal, recipe)
+    kept = FeatureStore(folder, plan.shape, recipe)
+    missing = [block for block in blocks if not kept.has(block)]
+    with engine_threads():
+        _fill_store(plan, kept, missing, memory, progress=False)
+    return missing
+
+
+def _fill_store(
+    plan: _Plan, kept: FeatureStore, blocks: Sequence[int], memory: int, progress: bool
+) -> None:
+    at_once, rows = _at_once(plan, memory, min(kept.block, plan.shape[0]))
 
     def room(block: slice) -> np.ndarray:
-        return np.empty((block.stop - block.start, *shape[1:]), dtype=np.float32)
+        return np.empty((block.stop - block.start, *plan.shape[1:]), dtype=np.float32)
 
-    _fill(plan, rows, at_once, kept.missing(), progress, room, kept.write)
-    return kept.lazy(), digest
+    _fill(plan, rows, at_once, blocks, progress, room, kept.write)
 
 
 def _fill(

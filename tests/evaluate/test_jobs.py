@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from nwbdecode.decoder import CNNDecoder
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.evaluate import PurgedKFold, cross_validate
-from nwbdecode.evaluate.jobs import in_processes, job_count, suited_job_count
+from nwbdecode.evaluate.jobs import job_count, side_by_side, suited_job_count
 from tests.evaluate.recordings import power, target, voltage
 
 
@@ -66,7 +66,7 @@ def _killed(number):
 
 def test_a_killed_process_is_told_in_one_sentence():
     with pytest.raises(NWBDecodeError, match=r"one of 2 processes was killed.*memory.*fewer"):
-        list(in_processes(_killed, [(k,) for k in range(4)], 2))
+        list(side_by_side(_killed, [(k,) for k in range(4)], 2))
 
 
 def _threads_and_place(number):
@@ -75,7 +75,7 @@ def _threads_and_place(number):
 
 def test_processes_have_one_thread_each_and_keep_the_order():
     # On two processors joblib itself gives one each: only more can show the difference.
-    made = list(in_processes(_threads_and_place, [(k,) for k in range(3)], 2))
+    made = list(side_by_side(_threads_and_place, [(k,) for k in range(3)], 2))
     assert [(number, threads) for number, threads, _ in made] == [(0, 1), (1, 1), (2, 1)]
     assert os.getpid() not in {place for *_, place in made}
 
