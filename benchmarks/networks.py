@@ -2,6 +2,8 @@
 
     python -m benchmarks.networks [--seeds 3] [--only compact ridge]
     python -m benchmarks.networks --recording FILE --signal PATH --target SPEC --bin 0.1 --window 32
+    python -m benchmarks.networks --only compact --epochs 2 ...
+    python -m benchmarks.networks --steps
     python -m benchmarks.networks --table
 
 One purged fold of the CA1 simulation, or of a recording of your own, is decoded by each
@@ -10,6 +12,11 @@ own full schedule, 20 epochs of 250 steps, which is half an hour of one core a s
 result is a line of ``benchmarks/results/networks.jsonl``; what is there is not run again, so
 an interrupted comparison goes on where it stopped. Chance is the 95 % point of scores against
 circularly shifted targets. Seconds are CPU seconds of the fit, one thread.
+
+``--epochs`` trains the networks for fewer: how few reach the published network's final
+error tells how much sooner. ``--steps`` times one step of training, on 8 windows of 64 bins, 26 bands and 16 or 128
+channels: CPU seconds of one thread, the networks in turn, the median of the rounds and their
+range, and the ratio within rounds.
 """
 
 from __future__ import annotations
@@ -33,23 +40,88 @@ def main() -> None:
     if asked.table:
         print(table(done()))
         return
+    if asked.steps:
+        print(steps())
+        return
     import torch
 
     torch.set_num_threads(1)
     name = Path(asked.recording).stem if asked.recording else "ca1"
     for seed in range(asked.seeds):
         held = {(line["recording"], line["seed"], line["decoder"]) for line in done()}
-        missing = [kind for kind in asked.only if (name, seed, kind) not in held]
+        label = f" {asked.epochs} epochs" if asked.epochs else ""
+        missing = [kind for kind in asked.only if (name, seed, kind + label) not in held]
         if not missing:
             continue
         power, targets = features(asked, seed)
         for kind in missing:
-            line = {"recording": name, "seed": seed, "decoder": kind, "window": asked.window}
-            line |= measured(kind, power, targets, seed, asked.window)
+            line = {
+                "recording": name,
+                "seed": seed,
+                "decoder": kind + label,
+                "window": asked.window,
+            }
+            line |= measured(kind, power, targets, seed, asked.window, asked.epochs)
             RESULTS.parent.mkdir(exist_ok=True)
             with RESULTS.open("a") as file:
                 file.write(json.dumps(line) + "\n")
     print(table(done()))
+
+
+def steps(rounds: int = 5) -> str:
+    """Time steps of both networks, append them to the results, and set them side by side."""
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    from benchmarks.machine import facts
+
+    torch.set_num_threads(1)
+    rows, line = [], facts("nwbdecode", "torch")
+    for channels in (16, 128):
+        seconds: dict[str, list[float]] = {"compact": [], "frey2021": []}
+        step = {kind: _step(kind, channels) for kind in seconds}
+        for round_ in range(rounds + 1):
+            for kind, taken in seconds.items():
+                began = time.process_time()
+                step[kind]()
+                if round_:  # the first makes room
+                    taken.append(time.process_time() - began)
+        ratio = np.array(seconds["frey2021"]) / seconds["compact"]
+        told = {kind: _spread(taken) for kind, taken in seconds.items()}
+        rows.append({"channels": channels, **told, "frey2021 / compact": _spread(ratio)})
+        line[f"{channels} channels"] = seconds
+    with (RESULTS.parent / "network_steps.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    return pd.DataFrame(rows).to_string(index=False)
+
+
+def _spread(values: Any) -> str:
+    import numpy as np
+
+    return f"{np.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
+
+
+def _step(kind: str, channels: int) -> Any:
+    """Make one step of training callable, on windows of noise."""
+    import torch
+
+    from nwbdecode.decoder.compact import Compact
+    from nwbdecode.decoder.frey2021 import Frey2021
+
+    heads, x = [2, 2, 1], torch.randn(8, 64, 26, channels)
+    net: Any = Frey2021(26, channels, heads)
+    if kind == "compact":
+        net = Compact(26, channels, heads, window=64, before=31)
+    optimizer = torch.optim.Adam(net.train().parameters(), 1e-3)
+
+    def step() -> None:
+        loss = torch.stack([out.square().mean() for out in net(x)]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return step
 
 
 def features(asked: argparse.Namespace, seed: int) -> tuple[Any, Any]:
@@ -71,7 +143,9 @@ def features(asked: argparse.Namespace, seed: int) -> tuple[Any, Any]:
             return power, nd.align(source.targets(targets), power).load()
 
 
-def measured(kind: str, power: Any, targets: Any, seed: int, window: int) -> dict[str, Any]:
+def measured(
+    kind: str, power: Any, targets: Any, seed: int, window: int, epochs: int | None
+) -> dict[str, Any]:
     """Fit a decoder on the training bins of one fold and score it on the test bins."""
     from nwbdecode.decoder import CNNDecoder, RidgeDecoder
     from nwbdecode.evaluate import PurgedKFold
@@ -81,7 +155,12 @@ def measured(kind: str, power: Any, targets: Any, seed: int, window: int) -> dic
         # Patience 0: the published schedule is run to its end.
         published = {"patience": 0} if kind == "frey2021" else {}
         made = CNNDecoder(
-            architecture=kind, window=window, random_state=seed, progress=True, **published
+            architecture=kind,
+            window=window,
+            random_state=seed,
+            epochs=epochs,
+            progress=True,
+            **published,
         )
     fold = list(PurgedKFold().split(power, targets, CNNDecoder(window=window).window_))[FOLD]
     started = time.process_time(), time.perf_counter()
@@ -157,6 +236,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--target", nargs="+")
     parser.add_argument("--bin", type=float)
     parser.add_argument("--window", type=int, default=64)
+    parser.add_argument("--epochs", type=int, help="train the networks for so many")
+    parser.add_argument("--steps", action="store_true", help="time single steps of training")
     parser.add_argument("--table", action="store_true", help="print what is there, run nothing")
     return parser.parse_args()
 
