@@ -14,9 +14,9 @@ an interrupted comparison goes on where it stopped. Chance is the 95 % point of 
 circularly shifted targets. Seconds are CPU seconds of the fit, one thread.
 
 ``--epochs`` trains the networks for fewer: how few reach the published network's final
-error tells how much sooner. ``--steps`` times one step of training, on 8 windows of 64 bins, 26 bands and 16 or 128
-channels: CPU seconds of one thread, the networks in turn, the median of the rounds and their
-range, and the ratio within rounds.
+error tells how much sooner. ``--steps`` times one step of training, on 8 windows of 64 bins,
+26 bands and 16 or 128 channels: CPU seconds of one thread, the networks in turn, the median
+of the rounds and their range, and the ratio within rounds.
 """
 
 from __future__ import annotations

@@ -221,8 +221,19 @@ def test_calibrating_changes_what_channels_own_and_nothing_else(monday: Decoding
     for name, weight in trainable(decoder).items():
         if name != "channels.embedding":
             np.testing.assert_array_equal(weight, stored[f"network.{name}"], err_msg=name)
-    moved = trainable(decoder)["channels.embedding"][[0, 2, 3]]
-    assert not np.isclose(moved, stored["network.channels.embedding"][[4, 0, 1]]).all()
+    new, old = trainable(decoder)["channels.embedding"], stored["network.channels.embedding"]
+    np.testing.assert_array_equal(new[[0, 2, 3]], old[[4, 0, 1]])
+    assert not np.isclose(new[1], old).all(axis=1).any()
+
+
+def test_channels_that_are_all_known_are_all_calibrated(monday: Decoding) -> None:
+    source = nd.open(recording("tuesday", like=1))
+    power = nd.wavelet_power(source.signal(SIGNAL), **CONFIG["features"], progress=False)
+    init = monday.decoders["final"]
+    decoder = CNNDecoder(**SETTINGS, init=init, calibrate=True)  # type: ignore[arg-type]
+    decoder.fit(power, align(source.targets("effort"), power))
+    old = load(init.weights)["network.channels.embedding"]
+    assert not np.isclose(trainable(decoder)["channels.embedding"], old).all(axis=1).any()
 
 
 def test_calibrating_needs_a_decoder_to_begin_from() -> None:

@@ -85,8 +85,9 @@ class CNNDecoder(Decoder):
         A decoder of another session to begin from: what fits of its weights is
         taken over, channels by id and heads by name, kind and shape of target.
     calibrate : bool, default False
-        Train what tells channels apart alone, and keep all else as `init` has it: a few
-        minutes of another recording then suffice for channels that `init` never saw.
+        Train alone what tells channels apart, of those that `init` never saw (of all, if
+        it saw all), and keep all else as `init` has it: a few minutes of another
+        recording then suffice.
     progress : bool, default False
 
     Attributes
@@ -236,11 +237,23 @@ class CNNDecoder(Decoder):
         ]
         for weight in others:
             weight.requires_grad_(False)
+        fresh_ones = self._fresh_channels()
+        hook = self.network_.channels.embedding.register_hook(  # type: ignore[no-untyped-call]
+            lambda gradient: gradient * fresh_ones.to(gradient)[:, None]
+        )
         try:
             yield
         finally:
+            hook.remove()
             for weight in others:
                 weight.requires_grad_(True)
+
+    def _fresh_channels(self) -> torch.Tensor:
+        """Mark the channels to calibrate: those that `init` lacks, or all if it has all."""
+        assert self.init is not None
+        known = [label for label in self.init.config["channels"] if label is not None]
+        fresh = torch.tensor([label not in known for label in self.channels_])
+        return fresh if fresh.any() else ~fresh
 
     def _ridge(self) -> RidgeDecoder:
         """Give the linear decoder behind the linear path, of the same window and bins."""
@@ -348,7 +361,8 @@ class CNNDecoder(Decoder):
         return Schedule(
             "adamw", self.learning_rate or 1e-2, batch=4, length=self.window + _STRETCH - 1,
             epochs=self.epochs or epochs, steps=100, patience=self.patience, average=0.99,
-            weight_decay=0.01,
+            # Decay would move embeddings that are to stay.
+            weight_decay=0.0 if self.calibrate else 0.01,
         )  # fmt: skip
 
     def _begun(
