@@ -355,15 +355,15 @@ def importance(
     >>> import nwbdecode as nd
     >>> nd.importance("session_decoded.nwb", by="frequency")  # doctest: +SKIP
     """
-    from nwbdecode import prediction
     from nwbdecode.cluster import connected
     from nwbdecode.evaluate import importance as measure
+    from nwbdecode.trained import trained_features, trained_source
 
     result = _with_decoders(decoded)
     with connected(client) as cluster:
         if power is None:
-            opened = prediction.trained_source(result, source)
-            power = prediction.trained_features(result, opened, client=cluster, progress=progress)
+            opened = trained_source(result, source)
+            power = trained_features(result, opened, client=cluster, progress=progress)
         measured = measure(
             result, power, by=by, repeats=repeats, random_state=random_state, n_jobs=n_jobs,
             client=cluster, progress=progress,
