@@ -18,6 +18,11 @@ from nwbdecode.decoder.passes import by_runs, by_windows
 from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
+from nwbdecode.decoder.transfer import (
+    ready_to_calibrate,
+    refuse_same_session,
+    take_over,
+)
 from nwbdecode.decoder.windows import DecodeAt, Window, decodable, runs
 from nwbdecode.errors import NWBDecodeError, suggest
 
@@ -189,18 +194,22 @@ class CNNDecoder(Decoder):
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.random_state)
             self.network_ = self._build(*power.shape[1:]).to(device)
-            self.transfer_ = self._begin_from(power)
+            old = self._begin_from(power)
+            self.transfer_ = None if old is None else take_over(self.network_, self, old)
+            if old is not None and self.calibrate:
+                ready_to_calibrate(self.network_, self, old)
             with self._frozen():
                 self.history_ = self._train(features, truth, starts, schedule, held)
-        if isinstance(self.network_, Compact) and self.network_.linear is not None:
+        if self.calibrate:
+            pass  # the linear path is that of `init`
+        elif isinstance(self.network_, Compact) and self.network_.linear is not None:
             self.ridge_ = self._ridge().fit(power, targets, train)
             self._set_linear(self.network_.linear, self.ridge_, features, truth, held)
         return self
 
-    def _begin_from(self, power: xr.DataArray) -> dict[str, Any] | None:
-        """Take over what fits of the decoder to begin from, and say what that was."""
+    def _begin_from(self, power: xr.DataArray) -> CNNDecoder | None:
+        """Give the decoder to begin from, if there is one that has not seen this session."""
         from nwbdecode.decoder import from_stored
-        from nwbdecode.decoder.transfer import refuse_same_session, take_over
 
         if self.init is None:
             if self.calibrate:
@@ -214,7 +223,7 @@ class CNNDecoder(Decoder):
             )
         # What the earlier sessions taught lives on: none of them may ever test this decoder.
         self.sessions_ = [*self.sessions_, *old.sessions_]
-        return take_over(self.network_, self, old)
+        return old
 
     @contextmanager
     def _frozen(self) -> Iterator[None]:
@@ -222,12 +231,6 @@ class CNNDecoder(Decoder):
         if not self.calibrate:
             yield
             return
-        fresh = (self.transfer_ or {})["fresh_targets"]
-        if fresh:
-            raise NWBDecodeError(
-                f"the decoder to begin from never decoded {', '.join(map(repr, fresh))} in this "
-                "form, and calibrating teaches no target; leave out `calibrate`"
-            )
         assert isinstance(self.network_, Compact)
         axes = self.network_.named_axes()
         others = [

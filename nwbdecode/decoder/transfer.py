@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from nwbdecode.decoder.cnn import CNNDecoder
 
+#: Settings that decide what the weights of a compact network mean.
+_SHAPING = ("window", "decode_at", "hidden", "lags")
 _HEAD = re.compile(r"heads\.(\d+)\.(.+)")
 
 #: Axes that a weight splits into: at most one "channel" or "target", whose parts are matched one
@@ -110,6 +113,69 @@ def take_over(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> dict[st
         "fresh_targets": [name for name in names if name not in kept],
         "share": round(taken / max(total, 1), 4),
     }
+
+
+def ready_to_calibrate(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> None:
+    """Let a network in which weights were taken over begin as the decoder that they are of.
+
+    The linear path is copied, and channels that are new count for nothing until they are
+    taught to.
+
+    Parameters
+    ----------
+    net, new, old
+        As for `take_over`.
+
+    Raises
+    ------
+    NWBDecodeError
+        If more than channels differs.
+    """
+    import torch
+
+    known = {(c.name, c.kind, c.width, c.labels) for c in old.codings_}
+    fresh = [c.name for c in new.codings_ if (c.name, c.kind, c.width, c.labels) not in known]
+    if fresh:
+        raise NWBDecodeError(
+            f"the decoder to begin from never decoded {', '.join(map(repr, fresh))} in this "
+            "form, and calibrating teaches no target; leave out `calibrate`"
+        )
+    for name in _SHAPING:
+        mine, theirs = getattr(new, name), getattr(old, name)
+        if mine != theirs:
+            raise NWBDecodeError(
+                f"calibrating keeps all but channels, and the decoder to begin from has "
+                f"{name}={theirs!r} where {mine!r} was asked for; ask for the same"
+            )
+    held: Any = net
+    before: Any = old.network_
+    pairs = _pairs(new.channels_, old.channels_)
+    into, outof = ([pair[side] for pair in pairs] for side in (0, 1))
+    with torch.no_grad():
+        for place in set(range(len(new.channels_))) - set(into):
+            held.channels.embedding[place] = 0
+        if held.linear is None:
+            return
+        mine, theirs = (
+            path.weight.unflatten(2, (-1, count))
+            for path, count in (
+                (held.linear, len(new.channels_)),
+                (before.linear, len(old.channels_)),
+            )
+        )
+        mine.zero_()
+        rows = [_rows(decoder) for decoder in (new, old)]
+        for i, j in _heads(new, old):
+            device = mine.device
+            mine[:, rows[0][i]][..., into] = theirs[:, rows[1][j]][..., outof].to(device)
+            held.linear.bias[rows[0][i]] = before.linear.bias[rows[1][j]].to(device)
+            held.linear.share[i] = before.linear.share[j].to(device)
+
+
+def _rows(decoder: CNNDecoder) -> list[slice]:
+    """Outputs of each target."""
+    ends = np.cumsum([0, *(coding.width for coding in decoder.codings_)]).tolist()
+    return [slice(low, high) for low, high in pairwise(ends)]
 
 
 def _axes(net: torch.nn.Module) -> Axes:

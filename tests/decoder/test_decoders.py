@@ -253,9 +253,7 @@ def test_channels_never_seen_are_learned_from_little_with_all_else_as_it_was():
     calibrated = CNNDecoder(**begun, calibrate=True).fit(few, known)
     untouched = CNNDecoder(**begun, calibrate=True, learning_rate=1e-12).fit(few, known)
     rest = slice(len(few) + 10, -10)
-    score = [
-        np.corrcoef(d.predict(other)["place"][rest], truth["place"][rest])[0, 1]
-        for d in (calibrated, untouched)
-    ]
-    assert score[0] > 0.8
-    assert score[1] < 0.5
+    one, none = (d.predict(other)["place"][rest] for d in (calibrated, untouched))
+    assert np.corrcoef(one, truth["place"][rest])[0, 1] > 0.8
+    # Until they are taught to, new channels count for nothing.
+    assert float(none.std()) < 1e-3 * float(truth["place"].std())
