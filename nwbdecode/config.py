@@ -74,7 +74,7 @@ class DecoderConfig(_Section):
     lags: NonNegativeInt = 6
     learning_rate: PositiveFloat | None = None
     epochs: PositiveInt | None = None
-    patience: NonNegativeInt = 4
+    patience: NonNegativeInt = 8
     validation: _Share = 0.15
     calibrate: bool = False
     device: str = "auto"

@@ -119,7 +119,7 @@ def training_seconds(settings: FitConfig, signal: Signal, n_targets: int) -> flo
         steps = 250 * (network.epochs or 20)
         step = _PER_STEP_PUBLISHED[0] + _PER_STEP_PUBLISHED[1] * signal.n_channels
     else:
-        steps, step = 100 * (network.epochs or 12), _PER_STEP[0] + _PER_STEP[1] * n_targets
+        steps, step = 50 * (network.epochs or 24), _PER_STEP[0] + _PER_STEP[1] * n_targets
     return (evaluation.folds + evaluation.refit) * steps * step * _EARLY_STOP
 
 

@@ -75,9 +75,9 @@ class CNNDecoder(Decoder):
     learning_rate : float, optional
         1e-2 for "compact", 7e-4 for "frey2021".
     epochs : int, optional
-        At most so many of 100 steps for "compact" (12; 6 to calibrate), of 250 for
+        At most so many of 50 steps for "compact" (24; 12 to calibrate), of 250 for
         "frey2021" (20).
-    patience : int, default 4
+    patience : int, default 8
         Epochs without a better validation loss before training stops; 0 never.
     validation : float, default 0.15
         Share of the training bins set aside for early stopping, purged from
@@ -142,7 +142,7 @@ class CNNDecoder(Decoder):
         lags: int = 6,
         learning_rate: float | None = None,
         epochs: int | None = None,
-        patience: int = 4,
+        patience: int = 8,
         validation: float = 0.15,
         device: str = "auto",
         random_state: int = 0,
@@ -360,10 +360,10 @@ class CNNDecoder(Decoder):
                 "amsgrad", self.learning_rate or 7e-4, batch=8, length=self.window,
                 epochs=self.epochs or 20, steps=250, patience=self.patience,
             )  # fmt: skip
-        epochs = 6 if self.calibrate else 12
+        epochs = 12 if self.calibrate else 24
         return Schedule(
             "adamw", self.learning_rate or 1e-2, batch=4, length=self.window + _STRETCH - 1,
-            epochs=self.epochs or epochs, steps=100, patience=self.patience, average=0.99,
+            epochs=self.epochs or epochs, steps=50, patience=self.patience, average=0.99,
             # Decay would move embeddings that are to stay.
             weight_decay=0.0 if self.calibrate else 0.01,
         )  # fmt: skip
