@@ -136,7 +136,9 @@ def test_unknown_names_are_refused_with_what_there_is(features, targets, result)
         importance(result, features, by=["chanel"])
 
 
-@pytest.mark.parametrize("decoder", [CNNDecoder(window=8, epochs=1, hidden=4), RidgeDecoder(window=8)])
+@pytest.mark.parametrize(
+    "decoder", [CNNDecoder(window=8, epochs=1, hidden=4), RidgeDecoder(window=8)]
+)
 def test_a_stored_decoder_predicts_as_before(decoder, features, targets):
     from nwbdecode.features import align
 
