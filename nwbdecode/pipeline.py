@@ -118,15 +118,10 @@ def fit(
     >>> import nwbdecode as nd
     >>> nd.fit("session.nwb", targets="behavior/Position/led1:speed")  # doctest: +SKIP
     """
-    from nwbdecode import evaluate
     from nwbdecode.asked import fit_request
     from nwbdecode.beginning import begin_from
     from nwbdecode.cluster import connected
     from nwbdecode.config import FitConfig
-    from nwbdecode.estimate import training_seconds
-    from nwbdecode.evaluate.cross_validation import outline
-    from nwbdecode.evaluate.jobs import job_count, suited_job_count
-    from nwbdecode.features import align
     from nwbdecode.keeping import Destination
     from nwbdecode.load import open as open_source
 
@@ -141,6 +136,8 @@ def fit(
         raise NWBDecodeError(NOTHING_TO_CALIBRATE)
     evaluation = settings.evaluation
     if n_jobs != "auto":
+        from nwbdecode.evaluate.jobs import job_count
+
         job_count(n_jobs, evaluation.folds, client)
     place = Destination(output, append, exists, run, announce, _files(init))
     if exists != "skip":
@@ -164,6 +161,13 @@ def fit(
     if there is not None:
         return there
     place.check(opened)
+    # Only now: importing what trains takes longer than finding out that nothing is to be done.
+    from nwbdecode import evaluate
+    from nwbdecode.estimate import training_seconds
+    from nwbdecode.evaluate.cross_validation import outline
+    from nwbdecode.evaluate.jobs import suited_job_count
+    from nwbdecode.features import align
+
     made: dict[str, Any] = {
         "signal": _told(taken),
         "config": settings.model_dump(mode="json", exclude={"cache"}),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection, Iterable, MutableMapping
+from collections import OrderedDict
+from collections.abc import Collection, MutableMapping
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pynwb
+from hdmf.build import BuildManager, TypeMap
+from hdmf.validate import ValidatorMap
 from pynwb.validation import get_cached_namespaces_to_validate
 
 from nwbdecode.errors import NWBDecodeError
@@ -20,6 +25,13 @@ if TYPE_CHECKING:
 _SHOWN = 3
 #: What pynwb caches by itself.
 _OWN = ("core", "hdmf-common", "hdmf-experimental")
+
+#: A catalog of types, and what validates a file by it.
+Judges: TypeAlias = tuple[Any, list[ValidatorMap]]
+#: Reading specifications takes longer than validating most files, and files alike say the same.
+_JUDGES: OrderedDict[str, Judges] = OrderedDict()
+_REMEMBERED = 4
+_AT_WORK = Lock()
 
 
 def prune_specifications(file: h5py.File) -> dict[str, list[str]]:
@@ -93,27 +105,60 @@ def forget_unused(file: h5py.File, known: Collection[str] = ()) -> None:
 
 def faults(path: Path) -> list[str]:
     """What `pynwb.validate` finds wrong with a file."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), unlocked(str(path)) as file:
         # A file's cached schema often differs from the installed one; nothing to act on.
         warnings.filterwarnings("ignore", message="Ignoring the following cached namespace")
-        with unlocked(str(path)) as file:
-            # By what the file says of its types: another extension that this process has
-            # loaded may take only some types from the core, and know no file at all.
-            told = pynwb.NWBHDF5IO(file=file, mode="r")
-            _, manager, _ = get_cached_namespaces_to_validate(io=told)
-            # Closed at once: what an external link leads to is open as long as this is.
-            with pynwb.NWBHDF5IO(file=file, mode="r", manager=manager) as io:
+        catalog, validators = _by_its_own_specifications(file)
+        manager = catalog and BuildManager(TypeMap(namespaces=catalog))
+        # Closed at once: what an external link leads to is open as long as this is.
+        with pynwb.NWBHDF5IO(file=file, mode="r", manager=manager) as io:
+            if not validators:
                 return [str(error) for error in pynwb.validate(io=io)]
+            builder = io.read_builder()
+            return [str(error) for each in validators for error in each.validate(builder)]
 
 
-def check_sound(path: Path, before: Iterable[str] = (), *, label: str) -> None:
+def _by_its_own_specifications(file: h5py.File) -> Judges:
+    """What validates a file by what it says of its types; nothing where it says nothing.
+
+    Another extension that this process has loaded may take only some types from the
+    core, and know no file at all.
+    """
+    said = _said(file)
+    with _AT_WORK:
+        if said in _JUDGES:
+            _JUDGES.move_to_end(said)
+            return _JUDGES[said]
+        told = pynwb.NWBHDF5IO(file=file, mode="r", load_namespaces=False)
+        namespaces, manager, _ = get_cached_namespaces_to_validate(io=told)
+        catalog = manager and manager.namespace_catalog
+        found = [ValidatorMap(catalog.get_namespace(name)) for name in namespaces]
+        _JUDGES[said] = catalog, found
+        if len(_JUDGES) > _REMEMBERED:
+            _JUDGES.popitem(last=False)
+        return catalog, found
+
+
+def _said(file: h5py.File) -> str:
+    """All that a file says of its types, as one digest."""
+    digest = sha256()
+
+    def add(name: str, held: Any) -> None:
+        digest.update(repr((name, held[()] if hasattr(held, "shape") else None)).encode())
+
+    if ".specloc" in file.attrs:
+        file[file.attrs[".specloc"]].visititems(add)
+    return digest.hexdigest()
+
+
+def check_sound(path: Path, was: Path | None = None, *, label: str) -> None:
     """Refuse a file that has faults which were not there before.
 
     Parameters
     ----------
     path : pathlib.Path
-    before : iterable of str
-        Faults of the file that was appended to.
+    was : pathlib.Path, optional
+        The file that was appended to.
     label : str
         Names the file in the message.
 
@@ -121,8 +166,10 @@ def check_sound(path: Path, before: Iterable[str] = (), *, label: str) -> None:
     ------
     NWBDecodeError
     """
-    known = set(before)
-    fresh = [fault for fault in faults(path) if fault not in known]
+    fresh = faults(path)
+    if fresh and was is not None:
+        known = set(faults(was))
+        fresh = [fault for fault in fresh if fault not in known]
     if fresh:
         more = f", and {len(fresh) - _SHOWN} more" if len(fresh) > _SHOWN else ""
         raise NWBDecodeError(

@@ -33,7 +33,6 @@ from nwbdecode.results.session import new_file
 from nwbdecode.results.soundness import (
     cached_specifications,
     check_sound,
-    faults,
     forget_unused,
     prune_specifications,
 )
@@ -192,7 +191,6 @@ def append(
     copies = 2 if exists == "replace" else 1
     need = copies * (real.stat().st_size + _size(decoding))
     with replacing(real, need=need, check=check) as aside:
-        before = faults(real)
         copy(real, aside)
         reserve(aside, _size(decoding))
         with _hdf5(aside, str(path)) as file:
@@ -206,7 +204,7 @@ def append(
                 forget_unused(file, known)
         if replaced:
             repack(aside)
-        check_sound(aside, before, label=str(path))
+        check_sound(aside, real, label=str(path))
     return name
 
 

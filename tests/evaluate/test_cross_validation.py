@@ -35,8 +35,10 @@ def targets():
 
 @pytest.fixture(scope="module")
 def result(features, targets):
-    decoder = CNNDecoder(window=8, epochs=6)
-    return cross_validate(decoder, features, targets, n_shifts=100, progress=False)
+    decoder = CNNDecoder(window=8, epochs=6, hidden=16)
+    return cross_validate(
+        decoder, features, targets, cv=PurgedKFold(3), n_shifts=100, progress=False
+    )
 
 
 @pytest.mark.parametrize("n_shifts", [0, -1, 1.5, True])
@@ -84,7 +86,7 @@ def test_the_fold_decoders_reproduce_the_out_of_fold_predictions(result, feature
 def test_the_same_seed_gives_the_same_result(features, targets):
     first, again = (
         cross_validate(
-            CNNDecoder(window=8, epochs=1), features, targets,
+            CNNDecoder(window=8, epochs=1, hidden=4), features, targets,
             cv=PurgedKFold(2), refit=False, n_shifts=100, progress=False,
         )
         for _ in range(2)
@@ -120,8 +122,9 @@ def test_importance_of_noise_lies_within_the_null(features):
     rng = np.random.default_rng(3)
     noise = {"noise": target(np.repeat(rng.normal(size=1200), 5))}
     result = cross_validate(
-        CNNDecoder(window=8, epochs=2), features, noise, baselines=(), n_shifts=50, progress=False
-    )
+        CNNDecoder(window=8, epochs=2, hidden=16), features, noise,
+        cv=PurgedKFold(3), baselines=(), refit=False, n_shifts=50, progress=False,
+    )  # fmt: skip
     table = importance(result, features, by="channel", repeats=2, progress=False).importance
     assert (table["channel"]["low"] <= table["channel"]["null"]).all()
 
@@ -133,7 +136,9 @@ def test_unknown_names_are_refused_with_what_there_is(features, targets, result)
         importance(result, features, by=["chanel"])
 
 
-@pytest.mark.parametrize("decoder", [CNNDecoder(window=8, epochs=1), RidgeDecoder(window=8)])
+@pytest.mark.parametrize(
+    "decoder", [CNNDecoder(window=8, epochs=1, hidden=4), RidgeDecoder(window=8)]
+)
 def test_a_stored_decoder_predicts_as_before(decoder, features, targets):
     from nwbdecode.features import align
 

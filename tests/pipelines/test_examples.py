@@ -30,7 +30,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "raw").mkdir()
     for seed, name in enumerate(("monday", "tuesday")):
         with NWBHDF5IO(str(tmp_path / "raw" / f"{name}.nwb"), mode="w") as io:
-            io.write(recording(name, like=seed))
+            io.write(recording(name, like=seed, seconds=40))
     settings = {**CONFIG, "cache": str(tmp_path / "cache")}
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     programs = tmp_path / "bin"
@@ -81,7 +81,7 @@ def test_a_script_over_a_folder_does_each_recording_once(lab: Path) -> None:
     assert len(before) == 4
     (lab / "out" / "tuesday_decoded.nwb").unlink()
     with NWBHDF5IO(str(lab / "raw" / "wednesday.nwb"), mode="w") as io:
-        io.write(recording("wednesday", like=2, target="pull"))
+        io.write(recording("wednesday", like=2, seconds=40, target="pull"))
     became = decode_folder(lab / "raw", lab / "out", TARGET, settings)
     assert (became["monday.nwb"], became["tuesday.nwb"]) == ("skipped", "done")
     assert became["wednesday.nwb"].startswith("failed: ")
@@ -100,7 +100,7 @@ def test_what_was_made_otherwise_is_no_result_of_this_request(lab: Path) -> None
     for how, said in [
         ({"config": other}, r"settings was .*\"hidden\": 4.*asked is .*\"hidden\": 5"),
         ({"config": CONFIG, "channels": [0, 1]}, r"signal was .*channels.*asked is .*\[0, 1\]"),
-        ({"config": CONFIG, "time": (0, 50)}, "signal was .*time"),
+        ({"config": CONFIG, "time": (0, 30)}, "signal was .*time"),
     ]:
         with pytest.raises(nd.NWBDecodeError, match=said):
             nd.fit(raw, targets=TARGET, output=output, exists="skip", progress=False, **how)
@@ -189,18 +189,18 @@ def test_snakemake_makes_all_once(lab: Path) -> None:
 def test_a_conversion_adds_the_decoding_of_its_own_signal(lab: Path) -> None:
     convert = example("convert_and_decode")
     path = lab / "converted.nwb"
-    convert.convert(recording("monday"), path, target=TARGET, config=CONFIG)
+    convert.convert(recording("monday", seconds=40), path, target=TARGET, config=CONFIG)
     assert pynwb.validate(path=str(path)) == []
     result = nd.read(path)
     assert result.targets == ["effort"]
     assert result.source["identifier"] == "monday"
     before = path.read_bytes()
-    convert.convert(recording("monday"), path, target=TARGET, config=CONFIG)
+    convert.convert(recording("monday", seconds=40), path, target=TARGET, config=CONFIG)
     assert path.read_bytes() == before
     with NWBHDF5IO(str(path), mode="r") as io:
         nwbfile = io.read()
         assert not convert.add_decoding_to_nwbfile(nwbfile, target=TARGET, config=CONFIG)
-        assert nwbfile.acquisition["ElectricalSeries"].data.shape == (15_000, 5)
+        assert nwbfile.acquisition["ElectricalSeries"].data.shape == (10_000, 5)
 
 
 def test_a_prediction_is_made_once(lab: Path) -> None:

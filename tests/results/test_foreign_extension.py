@@ -1,10 +1,18 @@
-"""Writing in a process that has loaded somebody else's extension."""
+"""Files are judged by what they say of their types, whatever this process knows of others."""
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import h5py
+
+from nwbdecode.results import write
+from nwbdecode.results.soundness import faults
+from tests import made
 
 _PARTIAL = """
 import sys
@@ -42,3 +50,18 @@ def test_types_that_an_extension_does_not_take_from_the_core_are_no_fault_of_the
         cwd=Path(__file__).parents[2], capture_output=True, text=True,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr[-2000:]
+
+
+def test_each_file_is_judged_by_its_own_specifications_after_others_were(tmp_path: Path) -> None:
+    path = write(made.decoding(), tmp_path / "decoded.nwb")
+    stricter = Path(shutil.copy(path, tmp_path / "stricter.nwb"))
+    with h5py.File(stricter, "r+") as file:
+        (held,) = file["specifications/ndx-decoding"].values()
+        told = json.loads(held["ndx-decoding.extensions"][()])
+        (run,) = [g for g in told["groups"] if g["neurodata_type_def"] == "DecodingRun"]
+        run["attributes"].append({"name": "lab", "doc": "of whom", "dtype": "text"})
+        held["ndx-decoding.extensions"][()] = json.dumps(told)
+    for _ in range(2):
+        assert faults(path) == []
+        (fault,) = faults(stricter)
+        assert "lab" in fault
