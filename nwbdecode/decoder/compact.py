@@ -141,6 +141,11 @@ class _Channels(nn.Module):
         """Map (batch, time, frequency, channel) to (batch, time, width)."""
         combined = self.combine(x.transpose(2, 3)) + self.offset(self.embedding)
         bent = nn.functional.gelu(combined)
+        if len(self.embedding) <= _EMBEDDING:
+            # Of few channels, both sums in one product are less work.
+            parts = self.project.weight.view(-1, _EMBEDDING, _COMBINATIONS)
+            both = torch.einsum("ce,oem->ocm", self.embedding, parts).flatten(1)
+            return nn.functional.linear(bent.flatten(2), both, self.project.bias)
         summed = self.embedding.T @ bent  # (batch, time, embedding, combination)
         projected: torch.Tensor = self.project(summed.flatten(2))
         return projected
