@@ -22,24 +22,22 @@ use_threads()
 
 import argparse  # noqa: E402
 import json  # noqa: E402
-import resource  # noqa: E402
 import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
-from datetime import UTC, datetime  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
 from benchmarks.machine import facts  # noqa: E402
+from benchmarks.series_file import DATA, resident, write_series  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "end_to_end.jsonl"
 RATE, CHANNELS, PER_BIN, CHUNKS = 30_000.0, 128, 1000, (8192, 32)
-DATA = "acquisition/Raw/data"
 GZIP: dict[str, Any] = {"compression": "gzip", "compression_opts": 4}
 FILES: dict[str, dict[str, Any]] = {
     "gzip": GZIP | {"shuffle": False},
@@ -59,7 +57,8 @@ def main() -> None:
     samples = recording(asked.seconds)
     with tempfile.TemporaryDirectory() as folder:
         for name in asked.files:
-            path = write(Path(folder, f"{name}.nwb"), samples, **FILES[name])
+            path = Path(folder, f"{name}.nwb")
+            write_series(path, samples, RATE, chunks=CHUNKS, **FILES[name])
             found = rounds(path, samples, asked)
             command = [sys.executable, "-m", "benchmarks.end_to_end", "--peak", str(path)]
             command += [f"--{n}={getattr(asked, n)}" for n in ("memory", "bands", "lowest")]
@@ -84,32 +83,6 @@ def recording(seconds: float) -> np.ndarray:
         # About as many bits as field potentials and the noise of an amplifier take.
         out[:, c] = np.roll(few[:, c % 8] >> 5, 977 * c) + own.astype(np.int16)
     return out
-
-
-def write(path: Path, samples: np.ndarray, **how: Any) -> Path:
-    import pynwb
-    from hdmf.backends.hdf5 import H5DataIO
-    from pynwb.ecephys import ElectricalSeries
-
-    nwbfile = pynwb.NWBFile(
-        session_description="noise",
-        identifier="end to end",
-        session_start_time=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    device = nwbfile.create_device(name="probe")
-    group = nwbfile.create_electrode_group(
-        name="shank", description="one", location="CA1", device=device
-    )
-    for _ in range(CHANNELS):
-        nwbfile.add_electrode(location="CA1", group=group)
-    region = nwbfile.create_electrode_table_region(region=list(range(CHANNELS)), description="all")
-    data = H5DataIO(data=samples, chunks=CHUNKS, **how)
-    nwbfile.add_acquisition(
-        ElectricalSeries(name="Raw", data=data, electrodes=region, rate=RATE, conversion=1e-6)
-    )
-    with pynwb.NWBHDF5IO(path=str(path), mode="w") as io:
-        io.write(nwbfile)
-    return path
 
 
 def rounds(path: Path, samples: np.ndarray, asked: argparse.Namespace) -> dict[str, Any]:
@@ -173,15 +146,6 @@ def peak(asked: argparse.Namespace) -> dict[str, int]:
         before = resident()
         features(signal, asked, store=folder)
         return {"before_MB": before, "peak_MB": resident()}
-
-
-def resident() -> int:
-    """Largest resident set of this process so far, in MB."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # What getrusage says begins with the largest of the process that started this one.
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) >> 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
 def timed(run: Callable[[], None]) -> float:

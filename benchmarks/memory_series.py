@@ -1,9 +1,8 @@
 """Peak memory of inspecting a large ElectricalSeries and making features of a part of it.
 
-    python benchmarks/memory_series.py [--gigabytes 4] [--memory 512] [--seconds 60] [--notch]
+    python -m benchmarks.memory_series [--gigabytes 4] [--memory 512] [--seconds 60] [--notch]
 
-128 channels at 30 kHz, int16, chunked; one chunk in a hundred is written, the others are read as
-the fill value, which costs HDF5 what stored chunks cost after decompression. Each step runs in a
+128 channels at 30 kHz, int16, chunked; one chunk in a hundred is written. Each step runs in a
 process of its own: its peak is that process's whole resident set, beside what is resident
 after importing, and after compiling (or loading) the engine on a tiny signal.
 """
@@ -12,56 +11,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-CHANNELS, CHUNK, RATE = 128, 30_000, 30_000.0
+from benchmarks.series_file import resident, write_sparse
 
-
-def write(path: Path, gigabytes: float) -> None:
-    import h5py
-    import numpy as np
-    import pynwb
-    from hdmf.backends.hdf5 import H5DataIO
-    from pynwb.ecephys import ElectricalSeries
-
-    nwbfile = pynwb.NWBFile(
-        session_description="sparse voltage",
-        identifier="memory",
-        session_start_time=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    device = nwbfile.create_device(name="probe")
-    group = nwbfile.create_electrode_group(
-        name="shank", description="one", location="CA1", device=device
-    )
-    for _ in range(CHANNELS):
-        nwbfile.add_electrode(location="CA1", group=group)
-    region = nwbfile.create_electrode_table_region(region=list(range(CHANNELS)), description="all")
-    first = np.full((1, CHANNELS), 9, dtype="i2")
-    data = H5DataIO(first, maxshape=(None, CHANNELS), chunks=(CHUNK, CHANNELS), fillvalue=9)
-    nwbfile.add_acquisition(
-        ElectricalSeries(name="Raw", data=data, electrodes=region, rate=RATE, conversion=1e-6)
-    )
-    with pynwb.NWBHDF5IO(path=str(path), mode="w") as io:
-        io.write(nwbfile)
-    rng = np.random.default_rng(0)
-    samples = int(gigabytes * 1e9 / (2 * CHANNELS))
-    with h5py.File(path, "r+") as file:
-        raw = file["acquisition/Raw/data"]
-        raw.resize(samples, axis=0)
-        for start in range(0, samples, 100 * CHUNK):
-            stop = min(start + CHUNK, samples)
-            raw[start:stop] = rng.normal(scale=200, size=(stop - start, CHANNELS)).astype("i2")
-
-
-def resident() -> float:
-    """Largest resident set so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+CHANNELS, RATE = 128, 30_000.0
 
 
 def step(name: str, path: str, memory: int, seconds: float, options: list[str]) -> None:
@@ -108,11 +66,11 @@ def main() -> None:
         return step(*asked.step, asked.memory << 20, asked.seconds, options)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "series.nwb"
-        write(path, asked.gigabytes)
+        write_sparse(path, int(asked.gigabytes * 1e9 / (2 * CHANNELS)), CHANNELS, RATE)
         print(f"series of {asked.gigabytes:g} GB ({path.stat().st_size / 1e6:.0f} MB on disk)")
         env = os.environ | {"NWBDECODE_CACHE": str(Path(folder) / "cache")}
         for name in ("nothing", "inspect", "features"):
-            command = [sys.executable, __file__, "--step", name, str(path)]
+            command = [sys.executable, "-m", "benchmarks.memory_series", "--step", name, str(path)]
             command += ["--memory", str(asked.memory), "--seconds", str(asked.seconds)]
             subprocess.run([*command, *(f"--{o}" for o in options)], check=True, env=env)
     return None
