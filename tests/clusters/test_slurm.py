@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +15,6 @@ from typing import Any
 
 import pytest
 import xarray as xr
-from dask_jobqueue import SLURMCluster
 from distributed import Client
 from pynwb import NWBHDF5IO
 from threadpoolctl import threadpool_limits
@@ -30,6 +30,18 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def slurm_cluster(**options: Any) -> Any:
+    """Import of dask-jobqueue takes Ctrl-C over for the whole process, and other tests with it."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        from dask_jobqueue import SLURMCluster
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return SLURMCluster(**options)
+
+
 TARGET = "behavior/effort"
 #: What a site says in ~/.config/dask/jobqueue.yaml; all is on loopback here.
 SITE = """\
@@ -122,7 +134,7 @@ def test_a_cancelled_job_changes_no_bit(site: Path, recordings: list[Path]) -> N
             cancelled.append(ids[name])
 
     with (
-        SLURMCluster(
+        slurm_cluster(
             cores=1, processes=1, memory="2 GB", walltime="00:30:00", **options
         ) as cluster,
         Client(cluster, set_as_default=False) as client,

@@ -153,6 +153,7 @@ def test_a_segment_shorter_than_the_filters_still_has_power() -> None:
     assert np.isfinite(fast).all()
 
 
-def test_only_the_fast_engine_is_causal() -> None:
-    with pytest.raises(NWBDecodeError, match="engine='filterbank' alone"):
-        wavelet_power(field_potential(250.0, 4.0), rate=250.0, causal=True, engine="reference")
+@pytest.mark.parametrize("engine", ["pywt", "reference"])
+def test_engines_to_compare_with_are_not_causal(engine: Any) -> None:
+    with pytest.raises(NWBDecodeError, match="engine='filterbank' or 'torch' alone"):
+        wavelet_power(field_potential(250.0, 4.0), rate=250.0, causal=True, engine=engine)
