@@ -91,7 +91,10 @@ def clean(
             continue
         # Whoever opens it from now on finds none rather than half of it.
         away = entry.path.with_name(f".{uuid.uuid4().hex}")
-        entry.path.rename(away)
+        try:
+            entry.path.rename(away)
+        except FileNotFoundError:  # another one that cleans was here first
+            continue
         if away.is_dir():
             shutil.rmtree(away)
         else:
@@ -111,7 +114,10 @@ def _entries(folder: Path, kind: str) -> Iterator[Kept]:
         if path.is_dir():
             for at, _, names in os.walk(path):
                 for name in names:
-                    held = os.stat(os.path.join(at, name))
+                    try:
+                        held = os.stat(os.path.join(at, name))
+                    except FileNotFoundError:  # a run replaces it just now
+                        continue
                     nbytes += held.st_size
                     # Blocks that are fetched are marked when they are used.
                     used = max(used, held.st_mtime)

@@ -85,6 +85,10 @@ def fit_many(
     from nwbdecode.config import FitConfig
     from nwbdecode.evaluate.jobs import job_count, side_by_side
 
+    if seeds is not None and (not seeds or len(set(seeds)) < len(seeds)):
+        raise NWBDecodeError(
+            f"seeds are {list(seeds)}; expected at least one, and none twice: each gives a file"
+        )
     settings, folder = FitConfig.of(config), Path(output).absolute()
     named = _named(_listed(sources), folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -80,3 +80,9 @@ def test_results_do_not_go_among_the_recordings(lab: Path) -> None:
 def test_a_folder_without_recordings_is_told(tmp_path: Path) -> None:
     with pytest.raises(nd.NWBDecodeError, match=r"holds no file named \*\.nwb"):
         nd.fit_many(tmp_path, TARGET, tmp_path / "out")
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 2, 1]])
+def test_seeds_that_give_no_file_or_one_twice_are_refused(seeds: list[int], tmp_path: Path) -> None:
+    with pytest.raises(nd.NWBDecodeError, match=r"seeds are .*at least one, and none twice"):
+        nd.fit_many(tmp_path / "recording.nwb", "position", tmp_path / "results", seeds=seeds)

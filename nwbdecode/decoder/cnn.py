@@ -200,11 +200,10 @@ class CNNDecoder(Decoder):
                 ready_to_calibrate(self.network_, self, old)
             with self._frozen():
                 self.history_ = self._train(features, truth, starts, schedule, held)
-        if self.calibrate:
-            pass  # the linear path is that of `init`
-        elif isinstance(self.network_, Compact) and self.network_.linear is not None:
+        line = self.network_.linear if isinstance(self.network_, Compact) else None
+        if line is not None and not self.calibrate:  # which keeps that of `init`
             self.ridge_ = self._ridge().fit(power, targets, train)
-            self._set_linear(self.network_.linear, self.ridge_, features, truth, held)
+            self._set_linear(line, self.ridge_, features, truth, held)
         return self
 
     def _begin_from(self, power: xr.DataArray) -> CNNDecoder | None:

@@ -133,6 +133,7 @@ def test_blocks_that_are_missing_here_and_there_come_back_bit_by_bit(
         given_: dict[str, Any] = HOW | {"store": folder, "causal": causal}
         expected = wavelet_power(as_signal(counts(), rate=RATE), **given_).load()
         marks = sorted(path for path in folder.rglob("*") if path.name.split(".")[0].isdigit())
+        assert len({path.name.split(".")[0] for path in marks} & set(map(str, lost))) == len(lost)
         for path in marks:
             if int(path.name.split(".")[0]) in lost:
                 path.unlink()
