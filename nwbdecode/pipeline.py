@@ -131,6 +131,7 @@ def fit(
         )
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
     if settings.decoder.calibrate and init is None:
+        # A decoder that was stored has no `init` any more, so it cannot ask for one itself.
         from nwbdecode.decoder.cnn import NOTHING_TO_CALIBRATE
 
         raise NWBDecodeError(NOTHING_TO_CALIBRATE)
@@ -174,6 +175,7 @@ def fit(
         "request": request,
     }
     decoder = _decoder(settings, begun)
+    decoder.check_settings()
     cv = evaluate.PurgedKFold(evaluation.folds, gap=evaluation.gap)
     with connected(client) as cluster:
         power = _features(taken, settings, client=cluster, progress=progress)

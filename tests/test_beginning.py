@@ -252,3 +252,12 @@ def test_the_published_network_has_no_channels_to_calibrate(monday: Decoding) ->
     config = {**CONFIG, "decoder": {**CONFIG["decoder"], **changes}}
     with pytest.raises(nd.NWBDecodeError, match=r"'frey2021' has no weights that channels own"):
         fitted("tuesday", like=1, init=monday, config=config)
+
+
+def test_calibrating_with_another_window_is_refused_before_anything_is_computed(
+    monday: Decoding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nwbdecode.features.wavelet_power", None)
+    config = {**CONFIG, "decoder": {**CONFIG["decoder"], "calibrate": True, "window": 12}}
+    with pytest.raises(nd.NWBDecodeError, match=r"has window=8 where 12 was asked for"):
+        fitted("tuesday", like=1, init=monday, config=config)

@@ -19,6 +19,7 @@ from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
 from nwbdecode.decoder.transfer import (
+    check_calibration,
     ready_to_calibrate,
     refuse_same_session,
     take_over,
@@ -177,7 +178,7 @@ class CNNDecoder(Decoder):
     def fit(
         self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None = None
     ) -> CNNDecoder:
-        self._check_settings()
+        self.check_settings()
         bins = self._begin(power, targets, train)
         device = self._device()
         kind: ScalingKind = "linear" if self.architecture == "frey2021" else "log"
@@ -321,7 +322,13 @@ class CNNDecoder(Decoder):
                 generator=torch.Generator().manual_seed(self.random_state), report=report,
             )  # fmt: skip
 
-    def _check_settings(self) -> None:
+    def check_settings(self) -> None:
+        """Refuse settings that cannot work, as far as they tell without any data.
+
+        Raises
+        ------
+        NWBDecodeError
+        """
         if self.architecture not in ARCHITECTURES:
             raise NWBDecodeError(
                 f"unknown architecture {self.architecture!r}. "
@@ -332,6 +339,8 @@ class CNNDecoder(Decoder):
                 f"{self.architecture!r} has no weights that channels own, so it cannot be "
                 "calibrated; leave out `calibrate`"
             )
+        if self.calibrate and self.init is not None:
+            check_calibration(self.get_params(), self.init.config.get("settings", {}))
         if self.architecture == "frey2021" and self.window % STRIDE:
             raise NWBDecodeError(
                 f"the published network needs a window of a multiple of {STRIDE} bins; "
@@ -429,7 +438,7 @@ class CNNDecoder(Decoder):
 
     def _restore(self, config: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
         super()._restore(config, arrays)
-        self._check_settings()
+        self.check_settings()
         sizes = len(self.frequencies_), len(self.channels_)
         with torch.device("meta"):  # shapes without memory: the settings may lie
             net = self._build(*sizes)

@@ -115,6 +115,27 @@ def take_over(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> dict[st
     }
 
 
+def check_calibration(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Refuse to calibrate where more than channels differs from the decoder to begin from.
+
+    Parameters
+    ----------
+    asked, settings : mapping
+        Settings of the decoder to train, and of the one to begin from.
+
+    Raises
+    ------
+    NWBDecodeError
+    """
+    for name in _SHAPING:
+        theirs = settings.get(name, asked[name])
+        if asked[name] != theirs:
+            raise NWBDecodeError(
+                f"calibrating keeps all but channels, and the decoder to begin from has "
+                f"{name}={theirs!r} where {asked[name]!r} was asked for; ask for the same"
+            )
+
+
 def ready_to_calibrate(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> None:
     """Let a network in which weights were taken over begin as the decoder that they are of.
 
@@ -129,7 +150,7 @@ def ready_to_calibrate(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -
     Raises
     ------
     NWBDecodeError
-        If more than channels differs.
+        If a target was not decoded before.
     """
     import torch
 
@@ -140,13 +161,6 @@ def ready_to_calibrate(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -
             f"the decoder to begin from never decoded {', '.join(map(repr, fresh))} in this "
             "form, and calibrating teaches no target; leave out `calibrate`"
         )
-    for name in _SHAPING:
-        mine, theirs = getattr(new, name), getattr(old, name)
-        if mine != theirs:
-            raise NWBDecodeError(
-                f"calibrating keeps all but channels, and the decoder to begin from has "
-                f"{name}={theirs!r} where {mine!r} was asked for; ask for the same"
-            )
     held: Any = net
     before: Any = old.network_
     pairs = _pairs(new.channels_, old.channels_)

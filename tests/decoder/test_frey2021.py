@@ -38,4 +38,4 @@ def test_its_published_schedule_is_the_default():
 
 def test_a_window_that_does_not_fit_its_strides_is_refused():
     with pytest.raises(NWBDecodeError, match="multiple of 16"):
-        CNNDecoder(architecture="frey2021", window=40)._check_settings()
+        CNNDecoder(architecture="frey2021", window=40).check_settings()
