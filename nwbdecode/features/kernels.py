@@ -1,11 +1,13 @@
-"""Compiled loops of the filter bank, over samples of shape (time, channel).
+"""Compiled loops of the filter bank.
 
-The innermost loop runs over channels: each is summed in the order written here, whatever
-is computed beside it, so a value does not depend on how a recording was cut or on how
-many threads ran. Multiplications and additions may fuse; sums are never reordered.
+What the recording gives has the shape (time, channel); everything below its rate lies in
+blocks of `LANES` channels, (block, row, LANES): a filter then reads rows that follow each
+other and fit into the nearest cache, and its sums stay in registers (see `lanes`). The
+last block may hold more lanes than there are channels left; those are zero.
 
-Loops are unrolled four-fold by hand: a sum that stays in registers for four terms keeps
-the multipliers busy, one that is fetched and put back for each does not.
+Each channel is summed in the order written here, whatever is computed beside it, so a
+value does not depend on how a recording was cut or on how many threads ran.
+Multiplications and additions may fuse; sums are never reordered.
 """
 
 from __future__ import annotations
@@ -15,179 +17,159 @@ from typing import Any
 import numba
 import numpy as np
 
+from nwbdecode.features.lanes import LANES, load, multiply_add, splat, store
+
 _FAST: Any = {"contract"}
 _HOW: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": _FAST}
-#: Rows that one thread works on at a time.
-_ROWS = 64
+#: Rows that one thread takes through all filters at a time.
+ROWS = 128
 
 
 @numba.njit(**_HOW)
-def _halve_row(samples: np.ndarray, at: int, taps: np.ndarray, out: np.ndarray) -> None:
-    channels = samples.shape[1]
-    middle = taps[0]
-    for c in range(channels):
-        out[c] = samples[at, c] * middle
-    k = 1
-    while k + 4 <= taps.size:
-        tap0, tap1, tap2, tap3 = taps[k], taps[k + 1], taps[k + 2], taps[k + 3]
-        later, earlier = at + 2 * k - 1, at - 2 * k + 1
-        for c in range(channels):
-            total = out[c]
-            total += (samples[later, c] + samples[earlier, c]) * tap0
-            total += (samples[later + 2, c] + samples[earlier - 2, c]) * tap1
-            total += (samples[later + 4, c] + samples[earlier - 4, c]) * tap2
-            total += (samples[later + 6, c] + samples[earlier - 6, c]) * tap3
-            out[c] = total
-        k += 4
-    while k < taps.size:
-        for c in range(channels):
-            out[c] += (samples[at + 2 * k - 1, c] + samples[at - 2 * k + 1, c]) * taps[k]
-        k += 1
-
-
-@numba.njit(parallel=True, **_HOW)
-def halve(samples: np.ndarray, at: int, taps: np.ndarray, out: np.ndarray) -> None:
-    """Filter with half-band taps at every second sample, the first at row `at`.
-
-    `taps` holds the middle tap and those at odd distances 1, 3, ...; all others are zero.
-    """
-    for piece in numba.prange((out.shape[0] + _ROWS - 1) // _ROWS):
-        for m in range(piece * _ROWS, min(out.shape[0], (piece + 1) * _ROWS)):
-            _halve_row(samples, at + 2 * m, taps, out[m])
+def _halved(rows: np.ndarray, block: int, at: int, taps: np.ndarray) -> Any:
+    total = load(rows, block, at) * splat(taps[0])
+    for k in range(1, taps.size):
+        later, earlier = load(rows, block, at + 2 * k - 1), load(rows, block, at - 2 * k + 1)
+        total = multiply_add(later + earlier, splat(taps[k]), total)
+    return total
 
 
 @numba.njit(**_HOW)
-def _filter(
-    samples: np.ndarray, at: int, even: np.ndarray, odd: np.ndarray, out: np.ndarray
-) -> None:
-    """Correlate with a wavelet centered on row `at`; `out` has a row for each of its parts.
+def _filtered(rows: np.ndarray, block: int, at: int, even: np.ndarray, odd: np.ndarray) -> Any:
+    """Correlate with a wavelet centered on row `at`; gives its real and imaginary parts.
 
     `even` and `odd` hold the middle tap and those on one side. Correlating with the
     wavelet, the sine enters with a minus: what is earlier comes before what is later.
     """
-    channels = samples.shape[1]
-    middle = even[0]
-    for c in range(channels):
-        out[0, c] = samples[at, c] * middle
-        out[1, c] = np.float32(0)
-    k = 1
-    while k + 4 <= even.size:
-        even0, even1, even2, even3 = even[k], even[k + 1], even[k + 2], even[k + 3]
-        odd0, odd1, odd2, odd3 = odd[k], odd[k + 1], odd[k + 2], odd[k + 3]
-        after, before = at + k, at - k
-        for c in range(channels):
-            real, imag = out[0, c], out[1, c]
-            later, earlier = samples[after, c], samples[before, c]
-            real += (later + earlier) * even0
-            imag += (earlier - later) * odd0
-            later, earlier = samples[after + 1, c], samples[before - 1, c]
-            real += (later + earlier) * even1
-            imag += (earlier - later) * odd1
-            later, earlier = samples[after + 2, c], samples[before - 2, c]
-            real += (later + earlier) * even2
-            imag += (earlier - later) * odd2
-            later, earlier = samples[after + 3, c], samples[before - 3, c]
-            real += (later + earlier) * even3
-            imag += (earlier - later) * odd3
-            out[0, c], out[1, c] = real, imag
-        k += 4
-    while k < even.size:
-        for c in range(channels):
-            later, earlier = samples[at + k, c], samples[at - k, c]
-            out[0, c] += (later + earlier) * even[k]
-            out[1, c] += (earlier - later) * odd[k]
-        k += 1
+    real, imag = load(rows, block, at) * splat(even[0]), splat(np.float32(0))
+    for k in range(1, even.size):
+        later, earlier = load(rows, block, at + k), load(rows, block, at - k)
+        real = multiply_add(later + earlier, splat(even[k]), real)
+        imag = multiply_add(earlier - later, splat(odd[k]), imag)
+    return real, imag
 
 
 @numba.njit(**_HOW)
-def _add_power(value: np.ndarray, share: float, out: np.ndarray) -> None:
-    for c in range(out.size):
-        out[c] += share * (value[0, c] * value[0, c] + value[1, c] * value[1, c])
+def _power(real: Any, imag: Any) -> Any:
+    return multiply_add(real, real, imag * imag)
 
 
-@numba.njit(parallel=True, **_HOW)
+@numba.njit(**_HOW)
+def lay_out(samples: np.ndarray, low: int, room: np.ndarray) -> None:
+    """Copy samples (time, channel) from row `low` on, as many as fit, into blocks of lanes."""
+    channels = samples.shape[1]
+    for row in range(max(0, -low), min(room.shape[1], samples.shape[0] - low)):
+        for block in range(room.shape[0]):
+            begin = block * LANES
+            if begin + LANES <= channels:
+                store(room, block, row, load(samples, low + row, begin))
+                continue
+            store(room, block, row, splat(np.float32(0)))
+            for c in range(begin, channels):
+                room[block, row, c - begin] = samples[low + row, c]
+
+
+@numba.njit(**_HOW)
+def halve(
+    begin: int, end: int, rows: np.ndarray, at: int, taps: np.ndarray, out: np.ndarray
+) -> None:
+    """Filter blocks of rows with half-band taps at every second one.
+
+    Row `m` of `out`, from `begin` to `end`, is centered on row ``at + 2 * m``. `taps` holds
+    the middle tap and those at odd distances 1, 3, ...; all others are zero.
+    """
+    for block in range(out.shape[0]):
+        for m in range(begin, end):
+            store(out, block, m, _halved(rows, block, at + 2 * m, taps))
+
+
+@numba.njit(**_HOW)
 def sum_points(
+    begin: int,
+    end: int,
     samples: np.ndarray,
+    origin: int,
+    first: np.ndarray,
+    lag: np.ndarray,
     even: np.ndarray,
     odd: np.ndarray,
     size: np.ndarray,
-    first: np.ndarray,
     kind: np.ndarray,
     row: np.ndarray,
     weight: np.ndarray,
-    begin: np.ndarray,
-    origin: int,
+    edge: np.ndarray,
     out: np.ndarray,
     at: int,
     taps: np.ndarray,
     halved: np.ndarray,
     tile: np.ndarray,
+    window: np.ndarray,
 ) -> None:
-    """Sum weighted power at given rows, and halve the rate, while the samples are at hand.
+    """Sum weighted power at given samples, and halve the rate, while they are at hand.
 
-    Of band `b`, the first ``size[b]`` of ``even[b]`` and ``odd[b]`` are taps. Bin `i` of a
-    kind ``k = kind[b, i]`` sums the rows ``row[begin[k]:begin[k + 1]]``, counted from
-    ``first[b, i]``; all are counted from `origin`. `halved` is made as by `halve`: its rows
-    ``tile[i]:tile[i + 1]`` beside bin `i`.
+    Of band `b`, the first ``size[b]`` of ``even[b]`` and ``odd[b]`` are taps. Bin `i`, from
+    `begin` to `end`, of a kind ``k = kind[b, i]`` sums the samples ``row[edge[k]:edge[k + 1]]``,
+    counted from ``first[i] - lag[b]``; all are counted from `origin`. `halved` is made as by
+    `halve`, the first row centered on row `at`: ``tile[i]:tile[i + 1]`` beside bin `i`.
+
+    `samples` are (time, channel). A few at a time are laid out in blocks of lanes, in
+    `window`, and go through all filters while they are in the cache. It holds `ROWS` rows,
+    the largest `lag`, and as many on either side as a filter reaches.
     """
-    channels = samples.shape[1]
-    bins, bands = out.shape[0], size.size
-    for i in numba.prange(bins):
-        value = np.empty((2, channels), dtype=np.float32)
+    bands = size.size
+    reach = (window.shape[1] - ROWS - lag.max()) // 2
+    low, high = np.empty(bands, np.int64), np.empty(bands, np.int64)
+    for i in range(begin, end):
         out[i] = np.float32(0)
-        at_hand = begin[kind[:, i]]
-        m = tile[i]
-        reached = 0
-        left = True
-        # A few rows at a time go through all filters while they are in the cache.
+        for b in range(bands):
+            high[b] = edge[kind[b, i]]
+        place = first[i] - origin
+        m, reached, left = tile[i], 0, True
         while left:
-            reached += _ROWS
-            left = m + _ROWS // 2 < tile[i + 1]
-            while m < min(tile[i] + reached // 2, tile[i + 1]):
-                _halve_row(samples, at + 2 * m, taps, halved[m])
+            base = place + reached - lag.max() - reach
+            lay_out(samples, base, window)
+            reached += ROWS
+            before = m
+            while m < tile[i + 1] and at + 2 * m < place + reached:
                 m += 1
+            left = m < tile[i + 1]
             for b in range(bands):
-                k, end = at_hand[b], begin[kind[b, i] + 1]
-                while k < end and row[k] < reached:
-                    center = first[b, i] + row[k] - origin
-                    _filter(samples, center, even[b, : size[b]], odd[b, : size[b]], value)
-                    _add_power(value, weight[k], out[i, b])
-                    k += 1
-                at_hand[b] = k
-                left |= k < end
+                low[b], last = high[b], edge[kind[b, i] + 1]
+                while high[b] < last and row[high[b]] < reached:
+                    high[b] += 1
+                left |= high[b] < last
+            for block in range(window.shape[0]):
+                for n in range(before, m):
+                    store(halved, block, n, _halved(window, block, at + 2 * n - base, taps))
+                for b in range(bands):
+                    if low[b] == high[b]:
+                        continue
+                    wave, other = even[b, : size[b]], odd[b, : size[b]]
+                    shift = place - lag[b] - base
+                    total = load(out, i, b * window.shape[0] + block)
+                    for k in range(low[b], high[b]):
+                        real, imag = _filtered(window, block, shift + row[k], wave, other)
+                        total = multiply_add(_power(real, imag), splat(weight[k]), total)
+                    store(out, i, b * window.shape[0] + block, total)
 
 
 @numba.njit(**_HOW)
-def _between(value: np.ndarray, g: int, weight: np.ndarray, out: np.ndarray) -> None:
-    """Interpolate from the grid points that begin at `g`; their number divides by four."""
-    channels = value.shape[2]
-    for c in range(channels):
-        out[0, c] = np.float32(0)
-        out[1, c] = np.float32(0)
-    for j in range(0, weight.size, 4):
-        real0, real1 = weight[j].real, weight[j + 1].real
-        real2, real3 = weight[j + 2].real, weight[j + 3].real
-        imag0, imag1 = weight[j].imag, weight[j + 1].imag
-        imag2, imag3 = weight[j + 2].imag, weight[j + 3].imag
-        at = g + j
-        for c in range(channels):
-            x0, y0 = value[at, 0, c], value[at, 1, c]
-            x1, y1 = value[at + 1, 0, c], value[at + 1, 1, c]
-            x2, y2 = value[at + 2, 0, c], value[at + 2, 1, c]
-            x3, y3 = value[at + 3, 0, c], value[at + 3, 1, c]
-            out[0, c] += (
-                real0 * x0 - imag0 * y0 + real1 * x1 - imag1 * y1
-                + real2 * x2 - imag2 * y2 + real3 * x3 - imag3 * y3
-            )  # fmt: skip
-            out[1, c] += (
-                real0 * y0 + imag0 * x0 + real1 * y1 + imag1 * x1
-                + real2 * y2 + imag2 * x2 + real3 * y3 + imag3 * x3
-            )  # fmt: skip
+def _between(value: np.ndarray, g: int, weight: np.ndarray) -> Any:
+    """Interpolate from the grid points that begin at `g`; gives real and imaginary parts."""
+    real, imag = splat(np.float32(0)), splat(np.float32(0))
+    for j in range(weight.size):
+        x, y = load(value, g + j, 0), load(value, g + j, 1)
+        u, v = splat(weight[j].real), splat(weight[j].imag)
+        real = multiply_add(splat(-weight[j].imag), y, multiply_add(u, x, real))
+        imag = multiply_add(v, x, multiply_add(u, y, imag))
+    return real, imag
 
 
-@numba.njit(parallel=True, **_HOW)
+@numba.njit(**_HOW)
 def sum_grid(
-    samples: np.ndarray,
+    begin: int,
+    end: int,
+    rows: np.ndarray,
     at: int,
     step: int,
     even: np.ndarray,
@@ -198,7 +180,7 @@ def sum_grid(
     kind: np.ndarray,
     start: np.ndarray,
     weight: np.ndarray,
-    begin: np.ndarray,
+    edge: np.ndarray,
     base: np.ndarray,
     between: np.ndarray,
     share: np.ndarray,
@@ -206,38 +188,51 @@ def sum_grid(
 ) -> None:
     """Sum weighted power on a grid and between its points.
 
+    Tasks of all blocks are counted one after the other; this does those from `begin` to `end`.
+
     Grid point `g` is centered on row ``at + step * g``. Bins ``task[t]:task[t + 1]`` are
     made together, from grid points ``span[t, 0]`` to ``span[t, 1]``. A bin `i` of kind
     ``k = kind[i]`` counts grid points from ``first[i]``: it sums
-    ``weight[begin[k]:begin[k + 1]]`` from ``start[k]`` on, and then the nodes that have a
+    ``weight[edge[k]:edge[k + 1]]`` from ``start[k]`` on, and then the nodes that have a
     ``share[k, q]``: the first neighbor of each is ``base[k, q]``, the complex weights of its
     neighbors ``between[k, q]``.
     """
-    channels = samples.shape[1]
-    for t in numba.prange(task.size - 1):
+    tasks = task.size - 1
+    for both in range(begin, end):
+        block, t = both // tasks, both % tasks
         low = span[t, 0]
-        value = np.empty((span[t, 1] - low, 2, channels), dtype=np.float32)
+        value = np.empty((span[t, 1] - low, 2, LANES), dtype=np.float32)
         for g in range(value.shape[0]):
-            _filter(samples, at + step * (low + g), even, odd, value[g])
-        node = np.empty((2, channels), dtype=np.float32)
+            center = at + step * (low + g)
+            real, imag = _filtered(rows, block, center, even, odd)
+            store(value, g, 0, real)
+            store(value, g, 1, imag)
         for i in range(task[t], task[t + 1]):
-            total = out[i]
-            total[:] = np.float32(0)
+            total = splat(np.float32(0))
             which, here = kind[i], first[i] - low
-            for k in range(begin[which], begin[which + 1]):
-                _add_power(value[here + start[which] + k - begin[which]], weight[k], total)
+            for k in range(edge[which], edge[which + 1]):
+                g = here + start[which] + k - edge[which]
+                power = _power(load(value, g, 0), load(value, g, 1))
+                total = multiply_add(power, splat(weight[k]), total)
             for q in range(share.shape[1]):
                 if share[which, q] != 0:
-                    _between(value, here + base[which, q], between[which, q], node)
-                    _add_power(node, share[which, q], total)
+                    real, imag = _between(value, here + base[which, q], between[which, q])
+                    total = multiply_add(_power(real, imag), splat(share[which, q]), total)
+            store(out, i, block, total)
 
 
-@numba.njit(parallel=True, **_HOW)
-def weighted_sums(samples: np.ndarray, weight: np.ndarray, start: np.ndarray) -> np.ndarray:
+@numba.njit(**_HOW)
+def weighted_sums(
+    begin: int,
+    end: int,
+    samples: np.ndarray,
+    weight: np.ndarray,
+    start: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Sum so many rows from each start, weighted alike; summed in float64."""
     channels = samples.shape[1]
-    out = np.empty((start.size, channels), dtype=np.float32)
-    for i in numba.prange(start.size):
+    for i in range(begin, end):
         total = np.zeros(channels)
         k = 0
         while k + 4 <= weight.size:
@@ -262,4 +257,3 @@ def weighted_sums(samples: np.ndarray, weight: np.ndarray, start: np.ndarray) ->
             k += 1
         for c in range(channels):
             out[i, c] = np.float32(total[c])
-    return out

@@ -54,7 +54,7 @@ def points(
     row, weight, begin = _points_together(lists, w0)
     ahead = np.cumsum([0] + [len(kind.keys) for kind in kinds[:-1]])
     which = np.stack([kind.which + n for kind, n in zip(kinds, ahead, strict=True)])
-    return even, odd, size, np.stack(first), which, row, weight, begin
+    return even, odd, size, which, row, weight, begin
 
 
 @lru_cache(maxsize=64)

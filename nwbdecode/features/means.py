@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nwbdecode.features import kernels
+from nwbdecode.features.threads import in_parts
 
 
 def smooth_mean(
@@ -30,5 +31,7 @@ def smooth_mean(
     for width in np.unique(stop - first):
         where = stop - first == width
         kernel = np.convolve(taps.astype(np.float64), np.full(width, 1 / width))
-        out[where] = kernels.weighted_sums(samples, kernel, start[where])
+        rows = np.empty((np.count_nonzero(where), samples.shape[1]), dtype=np.float32)
+        in_parts(kernels.weighted_sums, len(rows), samples, kernel, start[where], rows, least=8)
+        out[where] = rows
     return out

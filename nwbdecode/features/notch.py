@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.features.threads import in_parts
 
 #: Length of the Hann window that the hum is estimated in: half the amplitude is passed at 1 Hz
 #: beside each harmonic, and from 2 Hz on all of it, to 3 % (1 % from 3 Hz).
@@ -62,9 +63,11 @@ class Notch:
         -------
         float32 array, shape (channel, time - before - after)
         """
-        return _filtered(
-            samples, self.lags, self.weights, self.box, self.box_lag, self.before, self.after
-        )
+        channels, size = samples.shape
+        out = np.empty((channels, size - self.before - self.after), dtype=np.float32)
+        how = (self.lags, self.weights, self.box, self.box_lag, self.before)
+        in_parts(_filter, channels, samples, *how, out)
+        return out
 
 
 def make_notch(frequency: float, rate: float, *, causal: bool = False) -> Notch:
@@ -136,22 +139,22 @@ def _box(period: float) -> np.ndarray:
     return box / period
 
 
-@numba.njit(cache=True, nogil=True, parallel=True)
-def _filtered(
+@numba.njit(cache=True, nogil=True)
+def _filter(
+    begin: int,
+    end: int,
     samples: np.ndarray,
     lags: np.ndarray,
     weights: np.ndarray,
     box: np.ndarray,
     box_lag: int,
     before: int,
-    after: int,
-) -> np.ndarray:
-    channels, size = samples.shape
-    count = size - before - after
-    out = np.empty((channels, count), dtype=np.float32)
+    out: np.ndarray,
+) -> None:
+    count = out.shape[1]
     # The hum is summed over samples freed of drift, from the longest lag to the shortest.
     longest, shortest = lags.max(), lags.min()
-    for c in numba.prange(channels):
+    for c in range(begin, end):
         x = samples[c].astype(np.float64)
         above = x[before - longest : before - shortest + count].copy()
         for start in range(0, above.size, _TILE):
@@ -171,4 +174,3 @@ def _filtered(
                     hum[i] += weight * above[at + i]
             for i in range(width):
                 out[c, start + i] = np.float32(x[before + start + i] - hum[i])
-    return out

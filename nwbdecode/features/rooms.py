@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nwbdecode.features.lanes import LANES
+
 #: Bytes of a cache line.
 _LINE = 64
 
@@ -23,3 +25,8 @@ def room_for(rows: int, columns: int, old: np.ndarray | None = None) -> np.ndarr
     flat = spare.ravel()
     begin = -flat.ctypes.data % _LINE // 4
     return flat[begin : begin + rows * columns].reshape(rows, columns)
+
+
+def lanes_for(blocks: int, rows: int, old: np.ndarray | None = None) -> np.ndarray:
+    """Make room for so many rows of blocks of channels: (block, row, LANES); see `room_for`."""
+    return room_for(blocks * rows, LANES, old).reshape(blocks, rows, LANES)

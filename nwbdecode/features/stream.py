@@ -8,17 +8,23 @@ bands' bins as soon as its rows are there: the fast bands are ahead of the slow 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nwbdecode.features import kernels, layout
 from nwbdecode.features.design import far
+from nwbdecode.features.lanes import LANES, blocks
 from nwbdecode.features.means import smooth_mean
-from nwbdecode.features.rooms import room_for
+from nwbdecode.features.rooms import lanes_for
+from nwbdecode.features.threads import in_parts
 
 if TYPE_CHECKING:
     from nwbdecode.features.filterbank import FilterBank
+
+#: Rows of the lower rate that are made at once where no bins lie.
+_STRIP = 4096
 
 
 class Stream:
@@ -94,14 +100,9 @@ class Stream:
                 samples, self.low_pass, self.first[at] - shift, self.stop[at] - shift
             )
             self._smoothed = at.stop
-        held = samples
-        for number, (level, bins) in enumerate(zip(self._levels, made, strict=True)):
-            last = number == len(self._levels) - 1
-            below = None if last else self._levels[number + 1]
-            low, halved = (0, held[:0]) if below is None else self._room(number, held, origin)
-            self._level(level, bins, held, origin, low, halved, out[:, extra:])
-            if below is not None:
-                held, origin = self._rooms[number][: below.rows], below.origin
+        self._full_rate(samples, origin, made[0], out[:, extra:])
+        for level, bins in zip(self._levels[1:], made[1:], strict=True):
+            self._lower_rate(level, bins, out[:, extra:])
         given = out[: upto - self._given]
         self._waiting = out[upto - self._given :].copy()
         self._given = upto
@@ -120,74 +121,144 @@ class Stream:
         reach = self.low_pass.size // 2
         return int(np.searchsorted(self.stop, end - reach + self.low_lag, side="right"))
 
-    def _room(self, number: int, held: np.ndarray, origin: int) -> tuple[int, np.ndarray]:
-        """Keep what the level below still needs, and give room for what it gets now."""
-        below, taps = self._levels[number + 1], self.bank.halvings[number]
-        if below.rows == 0:
-            # Rows stay on even ones of the segment.
-            below.origin = below.end = -(-(origin + far(taps)) // 2)
-        high = max(below.end, (origin + len(held) - far(taps) - 1) // 2 + 1)
-        kept = min(below.wanted(self.first, self.stop), below.end)
-        if number + 1 < len(self.bank.halvings):
-            next_taps = self.bank.halvings[number + 1]
-            next_end = self._levels[number + 2].end if self._levels[number + 2].rows else None
-            kept = below.origin if next_end is None else min(kept, 2 * next_end - far(next_taps))
-        kept = max(kept, below.origin)
-        tail, rows = below.end - kept, high - kept
-        room = self._rooms.get(number)
-        old = None if room is None else room[kept - below.origin : below.end - below.origin]
-        if room is None or len(room) < rows or room.shape[1] != held.shape[1]:
-            room = self._rooms[number] = room_for(rows, held.shape[1])
-        if tail and old is not None:
-            room[:tail] = old
-        low = below.end
-        below.origin, below.end, below.rows = kept, high, rows
-        return low, room[tail:rows]
+    def _full_rate(self, samples: np.ndarray, origin: int, upto: int, out: np.ndarray) -> None:
+        """Make the bins of the bands that need the full rate, and halve it."""
+        level, bands = self._levels[0], self.bank.bands
+        sparse = [k for k in level.bands if bands[k].by_samples]
+        between = [k for k in level.bands if not bands[k].by_samples]
+        first, stop, rows = self._begin(level, upto)
+        if len(first):
+            level.check(first[0], stop[-1], origin, len(samples))
+        halving = self._room(1, origin, len(samples), samples.shape[1])
+        begin = end = 0
+        if sparse and len(first):
+            # Rows of the lower rate are made beside the bins that lie there, while the
+            # samples are at hand; those before and after all bins alone.
+            tile = np.clip(-(-np.append(first, stop[-1]) // 2) - halving.low, 0, len(halving))
+            begin, end = int(tile[0]), int(tile[-1])
+            out[rows, sparse] = self._sum_points(
+                samples, origin, first, stop, sparse, halving, tile
+            )
+        for part in (slice(0, begin), slice(end, len(halving))):
+            self._halve(samples, 2 * (halving.low + part.start) - origin, halving, part)
+        if between and len(first):
+            laid = lanes_for(blocks(samples.shape[1]), len(samples), self._rooms.get(0))
+            self._rooms[0] = laid
+            in_parts(_lay_out, len(samples), samples, laid, least=kernels.ROWS)
+            for k in between:
+                out[rows, k] = self._sum_grid(laid, origin, first, stop, k)[:, : out.shape[2]]
 
-    def _level(
-        self,
-        level: _Level,
-        upto: int,
-        held: np.ndarray,
-        origin: int,
-        low: int,
-        halved: np.ndarray,
-        out: np.ndarray,
-    ) -> None:
-        """Make the bins of one level's bands, and halve its rate from row `low` on."""
-        bands = self.bank.bands
+    def _lower_rate(self, level: _Level, upto: int, out: np.ndarray) -> None:
+        """Make the bins of one level's bands from the rows that it holds, and halve its rate."""
+        held, origin = self._rooms[level.number][:, : level.rows], level.origin
+        first, stop, rows = self._begin(level, upto)
+        if len(first):
+            level.check(first[0], stop[-1], origin, level.rows)
+        halving = self._room(level.number + 1, origin, level.rows, out.shape[2])
+        at = 2 * halving.low - origin
+        given = (held, at, halving.taps, halving.rows)
+        in_parts(kernels.halve, len(halving), *given, least=kernels.ROWS)
+        for k in level.bands if len(first) else []:
+            out[rows, k] = self._sum_grid(held, origin, first, stop, k)[:, : out.shape[2]]
+
+    def _begin(self, level: _Level, upto: int) -> tuple[np.ndarray, np.ndarray, slice]:
+        """Samples of the bins that a level makes now, and where they go."""
         begin, level.done = level.done, max(level.done, upto)
         bins = slice(begin, level.done)
         rows = slice(begin - self._given, level.done - self._given)
-        first, stop = self.first[bins], self.stop[bins]
-        if len(first):
-            level.check(first[0], stop[-1], origin, len(held))
-        taps = self.bank.halvings[level.number] if len(halved) else np.ones(1, np.float32)
-        sparse = [k for k in level.bands if bands[k].by_samples]
-        if sparse and len(first):
-            moved = [self.lags[k] for k in sparse]
-            power = np.empty((len(first), len(sparse), held.shape[1]), dtype=np.float32)
-            plan = layout.points(
-                [bands[k] for k in sparse],
-                [first - lag for lag in moved],
-                [stop - lag for lag in moved],
-                self.bank.w0,
-            )
-            # Rows of the lower rate are made beside the bins that lie there, while the
-            # samples are at hand; those before and after all bins alone.
-            tile = np.clip(-(-np.append(first, stop[-1]) // 2) - low, 0, len(halved))
-            kernels.sum_points(held, *plan, origin, power, 2 * low - origin, taps, halved, tile)
-            for part in (slice(0, tile[0]), slice(tile[-1], len(halved))):
-                kernels.halve(held, 2 * (low + part.start) - origin, taps, halved[part])
-            out[rows, sparse] = power
-        elif len(halved):
-            kernels.halve(held, 2 * low - origin, taps, halved)
-        for k in sorted(set(level.bands) - set(sparse)) if len(first) else []:
-            band = bands[k]
-            grid = layout.grid(band, first - self.lags[k], stop - self.lags[k], self.bank.w0)
-            power = np.empty((len(first), held.shape[1]), dtype=np.float32)
-            kernels.sum_grid(held, -origin, band.step, band.even, band.odd, *grid, power)
-            out[rows, k] = power
+        return self.first[bins], self.stop[bins], rows
+
+    def _room(self, number: int, origin: int, rows: int, channels: int) -> _Halving:
+        """Keep what a level still needs, and give room for what it gets from the one above.
+
+        The one above holds so many rows from `origin` on.
+        """
+        if number == len(self._levels):
+            return _Halving(0, lanes_for(blocks(channels), 0), np.ones(1, np.float32))
+        level, taps = self._levels[number], self.bank.halvings[number - 1]
+        if level.rows == 0:
+            # Rows stay on even ones of the segment.
+            level.origin = level.end = -(-(origin + far(taps)) // 2)
+        high = max(level.end, (origin + rows - far(taps) - 1) // 2 + 1)
+        kept = min(level.wanted(self.first, self.stop), level.end)
+        if number < len(self.bank.halvings):
+            next_end = self._levels[number + 1].end if self._levels[number + 1].rows else None
+            next_far = far(self.bank.halvings[number])
+            kept = level.origin if next_end is None else min(kept, 2 * next_end - next_far)
+        kept = max(kept, level.origin)
+        tail, wanted = level.end - kept, high - kept
+        room = self._rooms.get(number)
+        old = None if room is None else room[:, kept - level.origin : level.end - level.origin]
+        if room is None or room.shape[1] < wanted or len(room) != blocks(channels):
+            room = self._rooms[number] = lanes_for(blocks(channels), wanted)
+        if tail and old is not None:
+            room[:, :tail] = old
+        low = level.end
+        level.origin, level.end, level.rows = kept, high, wanted
+        return _Halving(low, room[:, tail:wanted], taps)
+
+    def _halve(self, samples: np.ndarray, at: int, halving: _Halving, part: slice) -> None:
+        """Make some rows of the lower rate from samples, the first centered on row `at`."""
+        reach = far(halving.taps)
+        for begin in range(part.start, part.stop, _STRIP):
+            rows = halving.rows[:, begin : min(begin + _STRIP, part.stop)]
+            low = at + 2 * (begin - part.start) - reach
+            strip = lanes_for(len(rows), 2 * rows.shape[1] + 2 * reach)
+            kernels.lay_out(samples, low, strip)
+            kernels.halve(0, rows.shape[1], strip, reach, halving.taps, rows)
+
+    def _sum_points(
+        self,
+        samples: np.ndarray,
+        origin: int,
+        first: np.ndarray,
+        stop: np.ndarray,
+        which: list[int],
+        halving: _Halving,
+        tile: np.ndarray,
+    ) -> np.ndarray:
+        bands = [self.bank.bands[k] for k in which]
+        lag = np.array([self.lags[k] for k in which])
+        plan = layout.points(
+            bands, [first - moved for moved in lag], [stop - moved for moved in lag], self.bank.w0
+        )
+        reach = max(far(halving.taps), *(len(band.even) - 1 for band in bands)) + 1
+        count, rows = blocks(samples.shape[1]), kernels.ROWS + int(lag.max()) + 2 * reach
+        power = np.empty((len(first), len(which) * count, LANES), dtype=np.float32)
+        at = 2 * halving.low - origin
+        given = (samples, origin, first, lag, *plan, power, at, halving.taps, halving.rows, tile)
+
+        def work(begin: int, end: int) -> None:
+            kernels.sum_points(begin, end, *given, lanes_for(count, rows))
+
+        in_parts(work, len(first))
+        return power.reshape(len(first), len(which), -1)[:, :, : samples.shape[1]]
+
+    def _sum_grid(
+        self, held: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray, which: int
+    ) -> np.ndarray:
+        band, lag = self.bank.bands[which], self.lags[which]
+        grid = layout.grid(band, first - lag, stop - lag, self.bank.w0)
+        power = np.empty((len(first), len(held), LANES), dtype=np.float32)
+        given = (held, -origin, band.step, band.even, band.odd, *grid, power)
+        in_parts(kernels.sum_grid, len(held) * (len(grid[0]) - 1), *given, least=8)
+        return power.reshape(len(first), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Halving:
+    """Room for the rows that a level gets: (block, row, LANES), the first of them, and the taps."""
+
+    low: int
+    rows: np.ndarray
+    taps: np.ndarray
+
+    def __len__(self) -> int:
+        return self.rows.shape[1]
+
+
+def _lay_out(begin: int, end: int, samples: np.ndarray, room: np.ndarray) -> None:
+    kernels.lay_out(samples, begin, room[:, begin:end])
 
 
 class _Level:
@@ -221,6 +292,13 @@ class _Level:
             high = ((int(stop) - 1 - lag) >> self.number) + after - origin
             if low < 0 or high >= rows:
                 raise RuntimeError(f"level {self.number} holds {rows} rows, not {low} to {high}")
+
+
+def held_beside(bank: FilterBank, channels: int) -> int:
+    """Numbers that a stream holds beside each sample of so many channels."""
+    at_full_rate = any(not band.level and not band.by_samples for band in bank.bands)
+    # Each level holds half of the one above; channels are held in full blocks.
+    return (1 + at_full_rate) * blocks(channels) * LANES
 
 
 def near_samples(

@@ -1,46 +1,85 @@
-"""Threads of the compiled engine: as many as the environment allows, and no trace of them after."""
+"""Threads of the compiled engine: as many as the environment allows, gone when it is done.
+
+Compiled loops hold no lock, so plain threads run them side by side. They take the next
+part whenever they are done with one: on a machine that does other things too, none waits
+for the slowest. OpenMP, which PyTorch counts its own threads by, is left alone.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import pairwise
 from typing import Any
+
+#: Parts a thread, so that one which is held up leaves little to wait for.
+_PARTS = 8
+
+_open: ContextVar[tuple[ThreadPoolExecutor, int] | None] = ContextVar("_open", default=None)
 
 
 @contextmanager
 def engine_threads() -> Iterator[None]:
-    """Run compiled code with at most ``OMP_NUM_THREADS`` threads, and leave OpenMP as it was.
-
-    Where numba works through OpenMP it sets the number of threads of the whole process
-    when it starts. PyTorch would take it over: what a network learns, and how long it
-    takes on a busy machine, would depend on whether features were computed before.
-    """
-    import numba
-
-    before = {path: library.num_threads for path, library in _openmp().items()}
-    usual, asked = numba.get_num_threads(), _asked()
-    numba.set_num_threads(min(usual, asked))
-    try:
+    """Run compiled loops on ``OMP_NUM_THREADS`` threads, or on as many as there are processors."""
+    threads = _asked()
+    if threads < 2 or _open.get() is not None:
         yield
-    finally:
-        numba.set_num_threads(usual)
-        for path, library in _openmp().items():
-            library.set_num_threads(before.get(path, asked))
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="nwbdecode-engine") as pool:
+        token = _open.set((pool, threads))
+        try:
+            yield
+        finally:
+            _open.reset(token)
 
 
-def _openmp() -> dict[str, Any]:
-    """Give the OpenMP libraries of the process by their files."""
-    from threadpoolctl import ThreadpoolController
+def in_parts(work: Callable[..., None], count: int, *given: Any, least: int = 1) -> None:
+    """Call ``work(begin, end, *given)`` for parts of ``range(count)``, on the threads there are.
 
-    found = ThreadpoolController().select(user_api="openmp")
-    return {library.filepath: library for library in found.lib_controllers}
+    Parameters
+    ----------
+    work : callable
+        Its parts may run in any order and at the same time.
+    count : int
+    *given
+        All that it takes besides.
+    least : int, default 1
+        Below so many, a part is not worth a thread's while.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> out = np.zeros(100)
+    >>> def work(begin: int, end: int, out: np.ndarray) -> None:
+    ...     out[begin:end] += np.arange(begin, end)
+    >>> with engine_threads():
+    ...     in_parts(work, 100, out)
+    >>> bool((out == np.arange(100)).all())
+    True
+    """
+    found = _open.get()
+    parts = 1 if found is None else min(_PARTS * found[1], count // least)
+    if found is None or parts < 2:
+        if count:
+            work(0, count, *given)
+        return
+    edges = [count * part // parts for part in range(parts + 1)]
+    doing = [found[0].submit(work, *span, *given) for span in pairwise(edges)]
+    # What a part raises is raised here, once no other part is at work any more.
+    wait(doing)
+    for done in doing:
+        done.result()
 
 
 def _asked() -> int:
-    """Threads that the environment asks for, all that numba knows of by default."""
-    import numba
-
+    """Threads that the environment asks for, else processors that this process may use."""
     # A list gives one number for each level of nesting.
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(first) if first.isdigit() and int(first) else numba.get_num_threads()
+    if first.isdigit() and int(first):
+        return int(first)
+    import joblib
+
+    return joblib.cpu_count()

@@ -39,12 +39,15 @@ class Transform:
     near : int, optional
         Samples before the end of a piece that the next piece of a stretch reads again;
         without it, all that its first bin depends on.
+    held : callable
+        Numbers that are held beside each sample of so many channels.
     """
 
     begin: Callable[[np.ndarray, np.ndarray], Maker]
     before: int = 0
     after: int = 0
     near: int | None = None
+    held: Callable[[int], int] = lambda channels: channels
 
 
 class _Apart:
@@ -99,7 +102,7 @@ def _ready_made(frequencies: np.ndarray) -> Callable[..., np.ndarray]:
 def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: int) -> Transform:
     from nwbdecode.features.filterbank import FilterBank
     from nwbdecode.features.means import smooth_mean
-    from nwbdecode.features.stream import Stream, near_samples
+    from nwbdecode.features.stream import Stream, held_beside, near_samples
 
     bank = FilterBank(bands, rate, w0=recipe["w0"], truncate=recipe["truncate"])
     low_pass = _low_pass(float(bands[0]), rate) if recipe["remainder"] else None
@@ -113,6 +116,7 @@ def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: i
             before=2 * reach if causal else reach,
             after=0 if causal else reach,
             near=near_samples(bank, longest, **how),
+            held=partial(held_beside, bank),
         )
     on_device = None
     if recipe["engine"] == "torch":

@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 MEMORY = 1 << 30
 #: What compiling the engine leaves resident, at most.
 _ENGINE = 184 << 20
-#: Bytes a sample, three times float32: what is transformed, its levels of lower rates, and what is
-#: read ahead or, where a piece is read whole, the samples as they are read.
-_SAMPLE = 4 * 3
+#: Bytes a sample, twice float32: what is transformed, and what is read ahead or, where a piece is
+#: read whole, the samples as they are read.
+_SAMPLE = 4 * 2
 #: Bytes of samples that are converted and referenced at once: they stay in the processor's cache.
 _IN_CACHE = 1 << 19
+#: Bytes of samples that are transformed at once, at most, where pieces carry on from each other.
+_PIECE = 1 << 27
 #: Share of the memory, as its inverse, that a slab of rows may take while it is read.
 _READING = 16
 #: Bins that make it worth reading all that they reach.
@@ -291,7 +293,7 @@ def _at_once(plan: _Plan, memory: int, block: int) -> tuple[int, Rows]:
     columns = max(signal.n_channels * max(len(signal.frequencies), 1), plan.shape[2])
     beside = memory - _ENGINE if memory > _ENGINE else memory
     rows = Rows.of(signal, beside // _READING)
-    sample_bytes = _SAMPLE * columns
+    sample_bytes = _SAMPLE * columns + 4 * plan.transform.held(columns)
     reach = plan.before + plan.after
     per_bin = max(bins.width * signal.rate, 1.0)
     if (reach + per_bin) * sample_bytes > memory:
@@ -309,7 +311,9 @@ def _at_once(plan: _Plan, memory: int, block: int) -> tuple[int, Rows]:
     for how in (rows, replace(rows, keep=False)):
         room = int((free - how.nbytes(reach)) / each)
         if room >= _FEW:
-            return room, how
+            # Where nothing is read twice, longer pieces only touch more memory.
+            longest = room if plan.transform.near is None else int(_PIECE / (4 * columns * per_bin))
+            return min(room, max(_FEW, longest)), how
     # Where too little is left beside the engine, a few bins at a time are made all the same.
     room = int((memory - reach * sample_bytes) / each)
     return max(1, min(room, _FEW)), replace(rows, keep=False)
@@ -364,17 +368,26 @@ def _read(
         stored = rows.read(start, int(wanted[part].max()) + 1, again_from)
         for at in range(part.start, part.stop, few):
             some = wanted[at : min(at + few, part.stop)] - start
-            ready = _referenced(plan, stored[some.min() : some.max() + 1])
             if samples is None:
-                samples = rows.room(len(wanted), ready.shape[1])
-            in_order = len(ready) == len(some) and some[-1] - some[0] == len(some) - 1
-            samples[at : at + len(some)] = ready if in_order else ready[some - some.min()]
+                columns = len(plan.reference.channels) * max(len(signal.frequencies), 1)
+                samples = rows.room(len(wanted), columns)
+            _reference(plan, stored, some, samples[at : at + len(some)])
     return _Piece(samples, begin - segment.start)
 
 
-def _referenced(plan: _Plan, stored: np.ndarray) -> np.ndarray:
-    samples = plan.signal.converted(stored).reshape(len(stored), -1)
-    return plan.reference.apply(samples.astype(np.float32, copy=False))
+def _reference(plan: _Plan, stored: np.ndarray, wanted: np.ndarray, out: np.ndarray) -> None:
+    """Put wanted rows, converted and referenced, where they are worked on."""
+    low, high = int(wanted.min()), int(wanted.max()) + 1
+    stored = stored[low:high]
+    in_order = len(stored) == len(wanted) and wanted[-1] - wanted[0] == len(wanted) - 1
+    if in_order and stored[0].size == out.shape[1]:
+        plan.signal.converted(stored, out=out.reshape(stored.shape))
+        ready = plan.reference.apply(out)
+    else:
+        samples = plan.signal.converted(stored).reshape(len(stored), -1)
+        ready = plan.reference.apply(samples.astype(np.float32, copy=False))[wanted - low]
+    if ready is not out:
+        out[:] = ready
 
 
 def _transformed(plan: _Plan, rows: Rows, piece: _Piece, maker: Maker, upto: int) -> np.ndarray:

@@ -237,13 +237,22 @@ class Signal:
         stored = self.reader.read(start, stop, self.columns[picked])
         return stored if units == "counts" else self.converted(stored, picked)
 
-    def converted(self, stored: np.ndarray, picked: slice | np.ndarray = slice(None)) -> np.ndarray:
-        """Samples in `units`, of samples as stored."""
-        dtype = np.float64 if stored.dtype.itemsize > 4 else np.float32
-        scaled: Any = stored.astype(dtype)
+    def converted(
+        self,
+        stored: np.ndarray,
+        picked: slice | np.ndarray = slice(None),
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Samples in `units`, of samples as stored; in `out`, float32, if that is given."""
+        wide = stored.dtype.itemsize > 4
+        if wide and out is not None:
+            out[...] = self.converted(stored, picked)
+            return out
+        dtype = np.float64 if wide else np.float32
         # Bands of a channel share its factor.
         each = (slice(None),) + (None,) * (stored.ndim - 2)
-        scaled *= self.conversion[picked].astype(dtype)[each]
+        factor = self.conversion[picked].astype(dtype)[each]
+        scaled: Any = np.multiply(stored, factor, out=out, dtype=dtype, casting="unsafe")
         if np.any(self.offset):
             offset = np.broadcast_to(self.offset, len(self.columns))[picked]
             scaled += offset.astype(dtype)[each]

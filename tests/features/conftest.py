@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import numba
 import pytest
-
-from nwbdecode.features.threads import engine_threads
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +16,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short signals gain nothing from more, and a busy machine makes them wait for each other."""
-    # numba starts its threads when it is first asked for their number, and all of OpenMP with them.
-    with engine_threads():
-        usual = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(usual)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")

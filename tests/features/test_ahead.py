@@ -74,7 +74,8 @@ def test_features_of_a_file_are_the_bits_of_its_samples_in_memory(
     reach = sum(expected.attrs["support"]) * RATE
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "BLOCK", block)
-        memory = int(12 * CHANNELS * (reach + room))
+        # Bytes a sample: what is read and transformed, and levels in full vectors of 16.
+        memory = int(4 * (2 * CHANNELS + 2 * 16) * (reach + room))
         found = wavelet_power(signal, store=folder, memory=memory, **HOW | how)
     np.testing.assert_array_equal(found, expected)
 
