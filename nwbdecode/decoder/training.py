@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -106,31 +107,38 @@ def train_network(
         Called after each epoch.
     """
     optimizer: torch.optim.Optimizer
+    # One call a step instead of several for every weight: a tenth of the time on a CPU.
+    fused = features.device.type in {"cpu", "cuda"} or None
     if schedule.optimizer == "amsgrad":
-        optimizer = torch.optim.Adam(net.parameters(), schedule.learning_rate, amsgrad=True)
+        optimizer = torch.optim.Adam(
+            net.parameters(), schedule.learning_rate, amsgrad=True, fused=fused
+        )
         annealed = None
     else:
         optimizer = torch.optim.AdamW(
-            net.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
+            net.parameters(),
+            schedule.learning_rate,
+            weight_decay=schedule.weight_decay,
+            fused=fused,
         )
         total = schedule.epochs * schedule.steps
         annealed = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, schedule.learning_rate, total_steps=total, pct_start=0.1
         )
-    averaged = None
-    if schedule.average:
-        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
-            schedule.average
-        )
-        averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=decay)
-    kept: nn.Module = net if averaged is None else averaged.module
+    kept = copy.deepcopy(net) if schedule.average else net
+    average = torch.optim.swa_utils.get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
+        schedule.average
+    )
+    # Listed once: torch's own `AveragedModel` walks through all modules at every step.
+    running = [weight.detach() for weight in kept.parameters()]
+    learned = [weight.detach() for weight in net.parameters()]
     at = torch.as_tensor(starts, device=features.device)
     within = torch.arange(schedule.length, device=features.device)
     decoded = torch.as_tensor(offsets, device=features.device)
     history, best, best_state, waited = History(), np.inf, None, 0
     for epoch in range(schedule.epochs):
         net.train()
-        losses = []
+        losses: list[torch.Tensor] = []
         for _ in range(schedule.steps):
             drawn = torch.randint(len(at), (schedule.batch,), generator=generator)
             first = at[drawn.to(at.device)][:, None]
@@ -147,8 +155,11 @@ def train_network(
             optimizer.step()
             if annealed is not None:
                 annealed.step()
-            if averaged is not None:
-                averaged.update_parameters(net)
+            if schedule.average and not history.train and not losses:
+                for held, weight in zip(running, learned, strict=True):
+                    held.copy_(weight)
+            elif schedule.average:
+                average(running, learned, None)
             losses.append(loss.detach())
         history.train.append(float(torch.stack(losses).mean()) / len(codings))
         value = np.nan if validate is None else validate(kept.eval())
