@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nwbdecode.evaluate.metrics import metric_of_sums, metric_values, terms
+from nwbdecode.evaluate.shifts import shifted_sums
 
 
 def shifted_scores(
@@ -41,8 +42,7 @@ def shifted_scores(
     if not len(allowed):
         return {name: np.full(n_shifts, np.nan) for name in metric_values(kind, truth, predicted)}
     shifts = rng.choice(allowed, size=n_shifts, replace=len(allowed) < n_shifts)
-    drawn = [metric_values(kind, np.roll(truth, shift, axis=0), predicted) for shift in shifts]
-    return {name: np.array([scores[name] for scores in drawn]) for name in drawn[0]}
+    return metric_of_sums(kind, shifted_sums(kind, truth, predicted, shifts))
 
 
 def p_value(score: float, null: np.ndarray, larger: bool) -> float:

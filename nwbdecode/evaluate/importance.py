@@ -19,6 +19,7 @@ import numpy as np
 from nwbdecode.decoding import Decoding, StoredDecoder
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.evaluate.jobs import job_count, side_by_side
+from nwbdecode.evaluate.shifts import losses, shifted_losses
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -244,30 +245,15 @@ def _turned(power: xr.DataArray, axis: str, index: int, turn: int) -> xr.DataArr
 
 
 def _loss(kind: str, truth: xr.DataArray, predicted: xr.DataArray) -> np.ndarray:
-    """Held-out loss of every bin, NaN where unknown: squared error, or minus log probability."""
-    return _loss_of(kind, truth.to_numpy().astype(float), predicted.to_numpy().astype(float))
-
-
-def _loss_of(kind: str, y: np.ndarray, p: np.ndarray) -> np.ndarray:
-    if kind == "linear":
-        squares = (p - y) ** 2
-        return squares if squares.ndim == 1 else squares.sum(axis=1)
-    if kind == "circular":
-        return 1 - np.cos(p - y)
-    codes = np.nan_to_num(y).astype(int)
-    chosen = np.take_along_axis(p, codes[:, None], axis=1)[:, 0]
-    return np.where(np.isfinite(y), -np.log(np.maximum(chosen, 1e-6)), np.nan)
+    """Held-out loss of every bin, NaN where unknown."""
+    return losses(kind, truth.to_numpy(), predicted.to_numpy())
 
 
 def _shifted_losses(
     kind: str, truth: xr.DataArray, predicted: xr.DataArray, turns: np.ndarray
 ) -> np.ndarray:
-    y, p = truth.to_numpy().astype(float), predicted.to_numpy().astype(float)
-    # Every tenth bin is plenty for a mean over bins that resemble their neighbors.
-    thin = slice(None, None, max(1, len(y) // 1000))
-    return np.array(
-        [np.nansum(_loss_of(kind, np.roll(y, t, axis=0)[thin], p[thin])) for t in turns]
-    )
+    of_all = shifted_losses(kind, truth.to_numpy(), predicted.to_numpy())
+    return of_all[turns % len(of_all)]
 
 
 def _chunked(loss: np.ndarray, cuts: np.ndarray) -> np.ndarray:
