@@ -45,6 +45,16 @@ CODES = np.tile([0, 1, 2, 1], 25)
         ({"data": np.linspace(0, 6, 50), "name": "yaw", "unit": "V"}, "linear", "unit 'V'"),
         ({"data": np.linspace(0, 6, 50), "name": "shade"}, "linear", "numbers"),
         ({"data": np.linspace(0, 6, 50), "unit": "rad"}, "circular", "its unit is 'rad'"),
+        ({"data": np.linspace(-180, 180, 50), "unit": "deg"}, "circular", "its unit is 'deg'"),
+        # The place of a wheel adds up: wrapped, it would be another thing.
+        ({"data": np.linspace(0, 300, 50), "unit": "rad"}, "linear", "runs over 47.7 turns"),
+        ({"data": np.arange(0, 2000, 9), "unit": "deg"}, "linear", "runs over 5.55 turns"),
+        ({"data": np.linspace(0, 2, 50), "unit": "deg", "conversion": 360.0}, "linear", "2 turns"),
+        # How fast it turns is no direction.
+        ({"data": np.linspace(-30, 30, 50), "name": "yaw_velocity"}, "linear", "numbers"),
+        ({"data": np.linspace(-3, 3, 50), "name": "heading rate"}, "linear", "numbers"),
+        ({"data": np.linspace(-3, 3, 50), "name": "HeadDirectionSpeed"}, "linear", "numbers"),
+        ({"data": np.linspace(-3, 3, 50), "name": "yaw_speed", "unit": "rad"}, "linear", "unit"),
     ],
 )
 def test_a_kind_is_inferred_for_a_reason(fields, kind: str, reason: str) -> None:
@@ -64,6 +74,7 @@ def test_the_catalog_infers_as_reading_does() -> None:
         ("flag", (CODES > 0).astype(float), "n/a"),
         ("name", np.array(["a", "b"] * 9), "n/a"),
         ("turned", np.linspace(0, 350, 50), "deg"),
+        ("wheel", np.linspace(0, 90, 100_000), "rad"),
         ("long", np.arange(200_000) // 50_000, "a.u."),
     ):
         nwbfile.add_acquisition(pynwb.TimeSeries(name=name, data=data, unit=unit, rate=10.0))
@@ -72,6 +83,14 @@ def test_the_catalog_infers_as_reading_does() -> None:
         (target,) = opened.targets(entry["path"]).values()
         for part in ("kind", "kind_reason", "units"):
             assert entry[part] == target.attrs[part], entry["path"]
+
+
+def test_an_angle_that_adds_up_is_read_as_it_stands_and_wrapped_when_asked() -> None:
+    wheel = np.linspace(0, 300, 50)
+    np.testing.assert_allclose(_target(data=wheel, unit="rad"), wheel)
+    asked = _target("it@circular", data=wheel, unit="rad")
+    np.testing.assert_allclose(np.exp(1j * asked.values), np.exp(1j * wheel), atol=1e-9)
+    assert np.abs(asked.values).max() <= np.pi
 
 
 def test_a_position_named_by_pynwbs_default_unit_can_be_a_direction() -> None:
