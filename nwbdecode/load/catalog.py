@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from nwbdecode.load import bands, clock, neural, units
 from nwbdecode.load.columns import components, sample_of
 from nwbdecode.load.commands import add_commands
 from nwbdecode.load.electrodes import channel_table
+from nwbdecode.load.faulty import NO_CLOCK, described_or_faulty
 from nwbdecode.load.imaging.movie import (
     is_movie,
     movie_shape,
@@ -53,9 +55,12 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
     source.setdefault("bytes", os.path.getsize(path) if path else None)
     found: dict[str, Any] = {
         "source": source,
-        "signals": [_signal(path, s, full) for path, s in listed.signals.items()],
+        "signals": [
+            described_or_faulty(partial(_signal, path, series, full), path, series)
+            for path, series in listed.signals.items()
+        ],
         "targets": [
-            _described(path, item, listed, full)
+            described_or_faulty(partial(_described, path, item, listed, full), path, item)
             for path, item in listed.targets.items()
             if getattr(item, "listed", True)
         ],
@@ -89,8 +94,7 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         entry |= _clock(path, series, shape, full, problems)
     except NWBDecodeError as error:
         problems.append(str(error))
-        nothing = dict.fromkeys(("rate", "start", "stop", "duration", "lost"))
-        entry |= {**nothing, "gaps": 0, "clock": "", "clock_read": "whole"}
+        entry |= {**dict.fromkeys(NO_CLOCK), "gaps": 0, "clock": "", "clock_read": "whole"}
     return entry
 
 
@@ -131,6 +135,7 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         entry, table = _units(path, series, full)
     else:
         entry = _common(path, series, full)
+        _check_numbers(path, entry)
         if is_movie(series):
             return entry | _movie(series, entry)
         table = _channels(path, series, entry)
@@ -153,6 +158,13 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
     }
 
 
+def _check_numbers(path: str, entry: dict[str, Any]) -> None:
+    try:
+        neural.check_numbers(path, entry["dtype"])
+    except NWBDecodeError as error:
+        entry["problems"].append(str(error))
+
+
 def _channels(path: str, series: TimeSeries, entry: dict[str, Any]) -> pd.DataFrame | None:
     """Channel table of a series, None where it is not looked at or faulty."""
     shape = tuple(entry["shape"])
@@ -173,6 +185,7 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
     known = units.unit_table(table)
     start, stop, gaps, whole = units.extent(table, full=full)
     spikes = len(table["spike_times"].target.data)
+    nothing = [] if math.isfinite(start) else ["it holds no spike at a time that is a number"]
     return {
         "path": path,
         "type": type(table).__name__,
@@ -180,7 +193,7 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
         "description": str(table.description or ""),
         "shape": [len(table)],
         "dtype": "float64",
-        "problems": [],
+        "problems": nothing,
         "rate": units.RATE,
         "start": _number(start),
         "stop": _number(stop),

@@ -189,9 +189,21 @@ def scan(stamps: Reader, *, path: str) -> tuple[Segment, ...]:
 
 
 def stamps_of(series: TimeSeries) -> Reader | None:
-    """Reader of a series' timestamps, None where it states a rate."""
+    """Reader of a series' timestamps, None where it states a rate.
+
+    Raises
+    ------
+    NWBDecodeError
+        If they are no numbers.
+    """
     from nwbdecode.load.memory import reader_of
 
     if series.rate is not None or series.timestamps is None:
         return None
-    return reader_of(series.timestamps)
+    stamps = reader_of(series.timestamps)
+    if stamps.dtype.kind not in "iuf":
+        raise NWBDecodeError(
+            f"the timestamps of {series.name!r} are of type {stamps.dtype}; expected seconds as "
+            "numbers. Correct the file"
+        )
+    return stamps

@@ -73,11 +73,17 @@ def described(table: Any, rows: np.ndarray) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by the rows' ids (``"channel"``), with ``group`` and ``bad`` made of
         whatever the table calls them.
+
+    Raises
+    ------
+    NWBDecodeError
+        If the table has no such rows.
     """
     import pandas as pd
 
     from nwbdecode.load.rois import roi_columns
 
+    _check_rows(table, rows)
     imaging = hasattr(table, "imaging_plane")
     ids = np.asarray(table.id[:])[rows] if len(table.id) else rows
     columns = _plain_columns(table, rows)
@@ -86,6 +92,17 @@ def described(table: Any, rows: np.ndarray) -> pd.DataFrame:
     # Ids that repeat could not tell channels apart: the stored column can.
     index = ids if len(set(ids.tolist())) == len(ids) else np.arange(len(ids))
     return pd.DataFrame(columns, index=pd.Index(index, name="channel"))
+
+
+def _check_rows(table: Any, rows: np.ndarray) -> None:
+    """Refuse rows that a table does not have; a negative one would be read from its end."""
+    count = len(table.id)
+    lost = sorted({int(row) for row in rows[(rows < 0) | (rows >= count)]}) if count else []
+    if lost:
+        raise NWBDecodeError(
+            f"a region of the table {table.name!r} names the rows {lost[:6]}; it has rows 0 to "
+            f"{count - 1}. Correct the file"
+        )
 
 
 def _plain_columns(table: Any, rows: np.ndarray) -> dict[str, Any]:
@@ -202,7 +219,11 @@ def choose(table: pd.DataFrame, channels: Any) -> np.ndarray:
         return matching(channels, table)
     if isinstance(channels, int | np.integer) and not isinstance(channels, bool):
         return _rows(table, [int(channels)])
-    wanted = list(channels)
+    try:
+        wanted = list(channels)
+    except TypeError:
+        # A slice of positions or of ids? Neither is what the table's ids are.
+        wanted = [channels]
     if not all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in wanted):
         raise NWBDecodeError(
             f"channels {wanted!r} are no ids; expected integers of the channel table, "

@@ -72,8 +72,11 @@ def make_signal(
         rows = choose(table, channels)
         table = table.iloc[rows]
         stamps = stamps_of(series)
+        reader = location.reader(series.data)
+        frequencies = bands.frequencies_of(series, path) if banded else ()
+        check_numbers(path, reader.dtype)
         signal = Signal(
-            reader=location.reader(series.data),
+            reader=reader,
             segments=segments_of(series, path, shape, stamps),
             channels=kept(table),
             columns=rows,
@@ -84,7 +87,7 @@ def make_signal(
             path=path,
             object_id=str(series.object_id),
             timestamps=stamps,
-            frequencies=bands.frequencies_of(series, path) if banded else (),
+            frequencies=frequencies,
         )
     if signal.modality == "imaging":
         return traces_signal(signal, series, time=time, facts=facts, options=options)
@@ -122,6 +125,15 @@ def check_shape(path: str, shape: tuple[int, ...], *, banded: bool = False) -> N
         raise NWBDecodeError(f"{path!r} {what}; expected data of shape {expected}")
 
 
+def check_numbers(path: str, dtype: Any) -> None:
+    """Refuse samples that measure nothing: text, or complex values whose half would be lost."""
+    if np.dtype(dtype).kind not in "biuf":
+        raise NWBDecodeError(
+            f"{path!r} holds samples of type {np.dtype(dtype)}; expected real numbers. Store them "
+            "as these, such as the modulus of complex ones"
+        )
+
+
 def check_span(time: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
     """Refuse a time that is no (start, stop) in seconds."""
     try:
@@ -153,10 +165,16 @@ def segments_of(
 
 
 def stated_rate(series: TimeSeries, path: str) -> float:
-    """Rate that a series states, in Hz, refused where it cannot be one."""
+    """Rate that a series states, in Hz, refused where it or the start cannot be one."""
     rate = float(series.rate) if series.rate is not None else float("nan")
     if not (np.isfinite(rate) and rate > 0):
         raise NWBDecodeError(f"{path!r} has no timestamps and its rate is {series.rate}")
+    start = float(series.starting_time or 0.0)
+    if not np.isfinite(start):
+        raise NWBDecodeError(
+            f"{path!r} has no timestamps and begins at {start} s; expected when it was recorded. "
+            "Correct its starting_time"
+        )
     return rate
 
 

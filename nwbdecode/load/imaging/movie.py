@@ -148,10 +148,11 @@ def movie_signal(
     from nwbdecode.load.clock import stamps_of
     from nwbdecode.load.electrodes import choose, kept
     from nwbdecode.load.imaging.regions import find_regions
-    from nwbdecode.load.neural import segments_of
+    from nwbdecode.load.neural import check_numbers, segments_of
     from nwbdecode.load.signal import Signal
 
     frames = frames_of(series, path, location, facts)
+    check_numbers(path, frames.dtype)
     stamps = stamps_of(series)
     segments = segments_of(series, path, frames.shape, stamps)
     plane = plane_of(series)
