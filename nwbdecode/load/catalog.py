@@ -135,7 +135,7 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         entry, table = _units(path, series, full)
     else:
         entry = _common(path, series, full)
-        _check_numbers(path, entry)
+        _check_values(path, series, entry)
         if is_movie(series):
             return entry | _movie(series, entry)
         table = _channels(path, series, entry)
@@ -158,9 +158,11 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
     }
 
 
-def _check_numbers(path: str, entry: dict[str, Any]) -> None:
+def _check_values(path: str, series: TimeSeries, entry: dict[str, Any]) -> None:
     try:
         neural.check_numbers(path, entry["dtype"])
+        factors = neural.conversion_of(series, path, tuple(entry["shape"]))
+        neural.check_scale(path, factors, float(series.offset or 0.0))
     except NWBDecodeError as error:
         entry["problems"].append(str(error))
 

@@ -75,12 +75,14 @@ def make_signal(
         reader = location.reader(series.data)
         frequencies = bands.frequencies_of(series, path) if banded else ()
         check_numbers(path, reader.dtype)
+        conversion = conversion_of(series, path, shape)[rows]
+        check_scale(path, conversion, float(series.offset or 0.0))
         signal = Signal(
             reader=reader,
             segments=segments_of(series, path, shape, stamps),
             channels=kept(table),
             columns=rows,
-            conversion=_conversion(series, path, shape)[rows],
+            conversion=conversion,
             offset=float(series.offset or 0.0),
             units=str(series.unit),
             modality=modality_of(series, path, table),
@@ -131,6 +133,22 @@ def check_numbers(path: str, dtype: Any) -> None:
         raise NWBDecodeError(
             f"{path!r} holds samples of type {np.dtype(dtype)}; expected real numbers. Store them "
             "as these, such as the modulus of complex ones"
+        )
+
+
+def check_scale(path: str, factors: Any, offset: float) -> None:
+    """Refuse a conversion that would make samples all the same, or no numbers."""
+    factors = np.atleast_1d(np.asarray(factors, dtype=np.float64))
+    wrong = ~np.isfinite(factors) | (factors == 0)
+    if wrong.any():
+        which = "" if wrong.all() else f" of {int(wrong.sum())} of {len(wrong)} columns"
+        raise NWBDecodeError(
+            f"the conversion{which} of {path!r} is {factors[wrong][0]:g}; expected what one stored "
+            "count stands for, such as 1. Correct the file's conversion or channel_conversion"
+        )
+    if not np.isfinite(offset):
+        raise NWBDecodeError(
+            f"the offset of {path!r} is {offset}; expected a number, such as 0. Correct the file"
         )
 
 
@@ -188,7 +206,8 @@ def check_stamps(path: str, shape: tuple[int, ...], n_stamps: int) -> None:
     )
 
 
-def _conversion(series: TimeSeries, path: str, shape: tuple[int, ...]) -> np.ndarray:
+def conversion_of(series: TimeSeries, path: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Factor of each stored column, from counts to the series' unit."""
     n = shape[1] if len(shape) > 1 else 1
     factor = float(series.conversion if series.conversion is not None else 1.0)
     each = getattr(series, "channel_conversion", None)

@@ -50,12 +50,20 @@ def harmed(sound: Path, folder: Path, change: Callable[[h5py.File], None]) -> lo
     return load.open(path)
 
 
+def attribute(name: str, key: str, value: float) -> Callable[[h5py.File], None]:
+    return lambda file: file[name].attrs.__setitem__(key, value)
+
+
 FAULTS = [
     (RAW, put(f"{RAW}/electrodes", [0, 1, 2, 3, 4, 9]), r"rows \[9\]; it has rows 0 to 5"),
     (RAW, put(f"{RAW}/electrodes", [0, 1, 2, 3, 4, -1]), r"rows \[-1\]; it has rows 0 to 5"),
     (RAW, put(f"{RAW}/data", np.full((3000, 6), b"a")), r"type \|S1; expected real numbers"),
     (RAW, put(f"{RAW}/data", np.ones((3000, 6), complex)), "complex128; expected real numbers"),
     (RAW, put(f"{RAW}/starting_time", np.nan), r"begins at nan s; .*Correct its starting_time"),
+    (RAW, attribute(f"{RAW}/data", "conversion", np.nan), "the conversion of .* is nan; expected"),
+    (RAW, attribute(f"{RAW}/data", "conversion", 0.0), "the conversion of .* is 0; expected what"),
+    (RAW, attribute(f"{RAW}/data", "offset", np.nan), "the offset of .* is nan; expected a number"),
+    (RAW, put(f"{RAW}/channel_conversion", [1, 1, 0, 1, 0, 1]), "of 2 of 6 columns of .* is 0"),
     (STAMPED, put(f"{STAMPED}/timestamps", np.full(3000, b"x")), "expected seconds as numbers"),
     ("units", put("units/spike_times_index", [50, 101, 9000]), "to 9000 and .* holds 153 entries"),
     ("units", put("units/spike_times_index", [50, 20, 153]), "expected where each unit's end"),
@@ -105,3 +113,9 @@ def test_what_only_another_library_knows_costs_one_entry(sound: Path, tmp_path: 
 def test_channels_that_are_no_ids_are_refused(source: load.Source, channels: Any) -> None:
     with pytest.raises(NWBDecodeError, match="are no ids; expected integers of the channel table"):
         source.signal("Raw", channels=channels)
+
+
+def test_a_column_of_no_use_can_be_left_out(sound: Path, tmp_path: Path) -> None:
+    change = put(f"{RAW}/channel_conversion", [1, 1, 0, 1, 1, 1])
+    with harmed(sound, tmp_path, change) as source:
+        assert source.signal("Raw", channels="id != 102").n_channels == 5
