@@ -217,6 +217,11 @@ def version_of(file: h5py.File, label: str) -> str:
 
 def first_line(error: BaseException) -> str:
     """What an error says, cut to one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = str(error)
+    built = next((part for part in error.args if hasattr(part, "path")), None)
+    if built is not None and isinstance(error.args[-1], str):
+        # hdmf gives all of the group that it failed at, and the reason after it.
+        said = f"{str(built.path).removeprefix('root') or '/'}: {error.args[-1]}"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = lines[0] if lines else ""
     return f"{type(error).__name__}: {text[:300]}"

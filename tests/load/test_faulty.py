@@ -109,6 +109,22 @@ def test_what_only_another_library_knows_costs_one_entry(sound: Path, tmp_path: 
     assert found[RAW]["usable"]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (f"{STAMPED}/timestamps", f"/{STAMPED}: .*either 'timestamps' or 'rate' must be specified"),
+        (f"{RAW}/electrodes", f"/{RAW}: .*missing argument 'electrodes'"),
+        ("units/spike_times_index", "/units: .*Columns must be the same length"),
+        ("identifier", "ConstructError: /: .*missing argument 'identifier'"),
+    ],
+)
+def test_what_pynwb_refuses_is_told_with_its_place_and_reason(
+    sound: Path, tmp_path: Path, name: str, told: str
+) -> None:
+    with pytest.raises(NWBDecodeError, match=told):
+        harmed(sound, tmp_path, lambda file: file.__delitem__(name))
+
+
 @pytest.mark.parametrize("channels", [slice(0, 4), 2.5, object()])
 def test_channels_that_are_no_ids_are_refused(source: load.Source, channels: Any) -> None:
     with pytest.raises(NWBDecodeError, match="are no ids; expected integers of the channel table"):
