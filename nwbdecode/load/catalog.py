@@ -16,6 +16,7 @@ from nwbdecode.load.columns import components, sample_of
 from nwbdecode.load.commands import add_commands
 from nwbdecode.load.electrodes import channel_table
 from nwbdecode.load.faulty import NO_CLOCK, described_or_faulty
+from nwbdecode.load.filters import check_filters
 from nwbdecode.load.imaging.movie import (
     is_movie,
     movie_shape,
@@ -160,6 +161,7 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
 
 def _check_values(path: str, series: TimeSeries, entry: dict[str, Any]) -> None:
     try:
+        check_filters(series.fields.get("data"))
         neural.check_numbers(path, entry["dtype"])
         factors = neural.conversion_of(series, path, tuple(entry["shape"]))
         neural.check_scale(path, factors, float(series.offset or 0.0))

@@ -9,6 +9,7 @@ import numpy as np
 
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.load.electrodes import text
+from nwbdecode.load.filters import check_filters
 from nwbdecode.load.series import shape_of
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def read_columns(
             "target. Pick columns, as in 'PATH[0]', or store it at a lower rate"
         )
     data = unwrapped(series.data)
+    check_filters(data)
     if isinstance(data, list | tuple):
         data = np.asarray(data)
     if not picked:
@@ -139,6 +141,7 @@ def sample_of(series: TimeSeries, n: int = 1 << 14) -> np.ndarray:
 
     shape = shape_of(series)
     data: Any = unwrapped(series.data)
+    check_filters(data)
     if isinstance(data, list | tuple):
         data = np.asarray(data)
     blocks = 16

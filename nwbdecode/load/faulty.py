@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.filters import lacking
 from nwbdecode.load.hdf5 import first_line
 from nwbdecode.load.tables import Column
 
@@ -27,7 +28,9 @@ def described_or_faulty(describe: Callable[[], dict[str, Any]], path: str, item:
         return _faulty(path, item, str(error))
     except Exception as error:
         # Whatever libraries say of a file that is damaged or not as the schema has it.
-        return _faulty(path, item, f"it cannot be described ({first_line(error)})")
+        return _faulty(
+            path, item, f"it cannot be described ({lacking(error) or first_line(error)})"
+        )
 
 
 def _faulty(path: str, item: Any, problem: str) -> dict[str, Any]:

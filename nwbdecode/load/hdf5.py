@@ -14,6 +14,7 @@ import numpy as np
 
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.load.deflated import Inflated
+from nwbdecode.load.filters import add_filters, lacking
 from nwbdecode.load.stored import StoredRows, read_rows
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ def reading(label: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        raise NWBDecodeError(
-            f"a part of {label!r} cannot be read: {first_line(error)}. "
-            "The file is damaged; restore it from a copy"
-        ) from error
+        told = lacking(error) or (
+            f"{first_line(error)}. The file is damaged; restore it from a copy"
+        )
+        raise NWBDecodeError(f"a part of {label!r} cannot be read: {told}") from error
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ def unlocked(path: str) -> h5py.File:
     """Open a file without a lock: reading hinders nobody, and needs no leave to lock."""
     import h5py
 
+    add_filters()
     try:
         return h5py.File(path, mode="r", locking=False)
     except OSError as error:

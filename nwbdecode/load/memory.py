@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.filters import add_filters, check_filters
 from nwbdecode.load.hdf5 import HDF5Reader, LocalFile
 from nwbdecode.load.signal import ArrayReader
 
@@ -54,6 +55,7 @@ class OpenFile:
         return home.origin() if home else {"file_name": "", "path": None}
 
     def open(self) -> tuple[NWBFile, Callable[[], None]]:
+        add_filters()
         return self.content, _nothing
 
     def nwb_version(self) -> str:
@@ -133,6 +135,7 @@ def reader_of(data: Any) -> Reader:
 
     data = unwrapped(data)
     if isinstance(data, h5py.Dataset):
+        check_filters(data)
         path = data.file.filename
         if isinstance(path, str) and os.path.isfile(path):
             rows = data.chunks[0] if data.chunks else 1
