@@ -25,6 +25,7 @@ from nwbdecode.load.imaging.movie import (
     superseded,
 )
 from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
+from nwbdecode.load.links import check_link
 from nwbdecode.load.offered import column_entry, interval_entry, series_derivations
 from nwbdecode.load.series import Index, shape_of
 from nwbdecode.load.tables import Column
@@ -87,6 +88,8 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         "problems": problems,
     }
     try:
+        if 0 in shape:
+            check_link(series, path)
         if is_movie(series):
             shape = movie_shape(series, path)
             entry["shape"] = list(shape)
@@ -136,7 +139,8 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         entry, table = _units(path, series, full)
     else:
         entry = _common(path, series, full)
-        _check_values(path, series, entry)
+        if not entry["problems"]:
+            _check_values(path, series, entry)
         if is_movie(series):
             return entry | _movie(series, entry)
         table = _channels(path, series, entry)
@@ -177,7 +181,7 @@ def _channels(path: str, series: TimeSeries, entry: dict[str, Any]) -> pd.DataFr
             if len(shape) == 3:
                 entry["frequencies"] = list(bands.frequencies_of(series, path))
                 return bands.source_table(series, path, shape)
-        elif not hasattr(series, "rois") and len(shape) in (1, 2):
+        elif not hasattr(series, "rois") and len(shape) in (1, 2) and 0 not in shape:
             return channel_table(series, shape[1] if len(shape) > 1 else 1)
     except NWBDecodeError as error:
         entry["problems"].append(str(error))

@@ -15,6 +15,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.load.deflated import Inflated
 from nwbdecode.load.filters import add_filters, lacking
+from nwbdecode.load.links import broken_links
 from nwbdecode.load.stored import StoredRows, read_rows
 
 if TYPE_CHECKING:
@@ -133,10 +134,12 @@ def read_nwb(file: h5py.File, label: str) -> tuple[NWBFile, Callable[[], None]]:
         file.close()
         raise
     except Exception as error:
+        lost = broken_links(file)
+        lost = f"{lost}. " if lost else ""
         file.close()
         raise NWBDecodeError(
             f"pynwb {pynwb.__version__} could not read {label!r} (NWB {version}): "
-            f"{first_line(error)}. Check the file with `pynwb-validate`; "
+            f"{first_line(error)}. {lost}Check the file with `pynwb-validate`; "
             "if it uses an extension, install that extension's package"
         ) from error
 
