@@ -25,7 +25,7 @@ from nwbdecode.load.imaging.movie import (
     superseded,
 )
 from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
-from nwbdecode.load.links import check_link
+from nwbdecode.load.links import check_present
 from nwbdecode.load.offered import column_entry, interval_entry, series_derivations
 from nwbdecode.load.series import Index, shape_of
 from nwbdecode.load.tables import Column
@@ -89,7 +89,7 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
     }
     try:
         if 0 in shape:
-            check_link(series, path)
+            check_present(series, path)
         if is_movie(series):
             shape = movie_shape(series, path)
             entry["shape"] = list(shape)

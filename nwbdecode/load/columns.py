@@ -10,7 +10,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.load.electrodes import text
 from nwbdecode.load.filters import check_filters
-from nwbdecode.load.links import check_link
+from nwbdecode.load.links import check_present
 from nwbdecode.load.series import shape_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read_columns(
 
     shape = shape_of(series)
     if 0 in shape:
-        check_link(series, path)
+        check_present(series, path)
     if len(shape) not in (1, 2, 3) or 0 in shape:
         what = "holds no samples" if 0 in shape else f"has shape {shape}"
         raise NWBDecodeError(f"{path!r} {what}; a target has one to three dimensions, time first")

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import h5py
 
 
-def check_link(series: Any, path: str) -> None:
-    """Refuse a series whose data are a link that leads nowhere; pynwb gives it no data instead.
+def check_present(series: Any, path: str) -> None:
+    """Refuse a series whose data are not here: a link that leads nowhere, or not yet written.
 
     Parameters
     ----------
@@ -26,7 +26,10 @@ def check_link(series: Any, path: str) -> None:
         It names what is missing.
     """
     from nwbdecode.load.hdf5 import unlocked
+    from nwbdecode.load.memory import unwrapped
 
+    unwrapped(series.fields.get("data"))
+    # Where a link is broken, pynwb gives no data instead.
     where = series.container_source
     if not where or not os.path.isfile(where):
         return

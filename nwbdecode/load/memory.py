@@ -116,17 +116,40 @@ class HeldReader:
 
 
 def unwrapped(data: Any) -> Any:
-    """Take off the wrappers that hdmf puts around a dataset before it is written."""
-    from hdmf.data_utils import AbstractDataChunkIterator, DataIO
+    """Take off the wrappers that hdmf puts around a dataset before it is written.
 
-    while isinstance(data, DataIO):
-        data = data.data
+    Raises
+    ------
+    NWBDecodeError
+        If an iterator is inside: asking it for samples would take them from whoever writes it.
+    """
+    from hdmf.data_utils import AbstractDataChunkIterator
+
+    data = _bare(data)
     if isinstance(data, AbstractDataChunkIterator):
         raise NWBDecodeError(
             "the data is an iterator that can be read only once; "
             "write the NWBFile to a file and open that"
         )
     return data
+
+
+def _bare(data: Any) -> Any:
+    from hdmf.data_utils import DataIO
+
+    while isinstance(data, DataIO):
+        data = data.data
+    return data
+
+
+def stated_shape(data: Any) -> tuple[int, ...]:
+    """Shape of a dataset or array-like; 0 along axes that an iterator does not know yet."""
+    from hdmf.data_utils import AbstractDataChunkIterator
+
+    data = _bare(data)
+    iterator = isinstance(data, AbstractDataChunkIterator)
+    shape = data.maxshape if iterator else getattr(data, "shape", None)
+    return tuple(int(n or 0) for n in (np.shape(data) if shape is None else shape))
 
 
 def reader_of(data: Any) -> Reader:

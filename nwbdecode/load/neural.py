@@ -13,7 +13,7 @@ from nwbdecode.load.clock import scan, stamps_of
 from nwbdecode.load.electrodes import channel_table, choose, kept, space_of
 from nwbdecode.load.imaging.movie import is_movie, movie_signal, traces_signal
 from nwbdecode.load.imaging.options import ImagingOptions
-from nwbdecode.load.links import check_link
+from nwbdecode.load.links import check_present
 from nwbdecode.load.series import shape_of
 from nwbdecode.load.signal import Modality, Segment, Signal
 
@@ -68,7 +68,7 @@ def make_signal(
     else:
         shape = shape_of(series)
         if 0 in shape:
-            check_link(series, path)
+            check_present(series, path)
         banded = bands.is_decomposition(series)
         check_shape(path, shape, banded=banded)
         table = bands.source_table(series, path, shape) if banded else _table(series, shape)
