@@ -139,11 +139,12 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         entry, table = _units(path, series, full)
     else:
         entry = _common(path, series, full)
+        movie = is_movie(series)
+        table = None if movie else _channels(path, series, entry)
         if not entry["problems"]:
             _check_values(path, series, entry)
-        if is_movie(series):
+        if movie:
             return entry | _movie(series, entry)
-        table = _channels(path, series, entry)
     places = {} if table is None or "location" not in table else table["location"]
     usable = not entry["problems"]
     bad = [] if table is None or "bad" not in table else table.index[table["bad"]].tolist()
