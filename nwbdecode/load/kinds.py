@@ -107,8 +107,9 @@ def values_kind(values: np.ndarray) -> tuple[str, str]:
     """Infer a kind from values alone, where no unit says what they measure.
 
     Whole numbers with at least two and at most ten different values, each seen
-    twice on average or more, are codes of classes; so are zeros and ones kept
-    as floating point. All other numbers are measured on a line.
+    twice on average or more, are codes of classes, also where they are kept as
+    floating point, as they must be beside NaN; so are zeros and ones however
+    few. All other numbers are measured on a line.
     """
     if values.dtype.kind in "OSU":
         return "categorical", "it holds text"
@@ -116,12 +117,13 @@ def values_kind(values: np.ndarray) -> tuple[str, str]:
         return "categorical", "it holds yes and no"
     known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     different = np.unique(known)
-    if values.dtype.kind in "iu":
+    if len(different) == 2 and values.dtype.kind == "f" and np.array_equal(different, [0, 1]):
+        return "categorical", "zeros and ones without a unit"
+    whole = len(different) > 0 and np.array_equal(different, np.round(different))
+    if values.dtype.kind in "iu" or (values.dtype.kind == "f" and whole):
         if 2 <= len(different) <= MOST_CODES and known.size >= 2 * len(different):
             return "categorical", f"whole numbers of {len(different)} values without a unit"
         return "linear", f"whole numbers of {len(different)} values"
-    if len(different) == 2 and np.array_equal(different, [0, 1]):
-        return "categorical", "zeros and ones without a unit"
     return "linear", "numbers"
 
 

@@ -31,7 +31,15 @@ CODES = np.tile([0, 1, 2, 1], 25)
         # A unit says that they measure something; a conversion that they are counts of it.
         ({"data": CODES, "unit": "V"}, "linear", "numbers with the unit 'V'"),
         ({"data": CODES, "conversion": 0.5}, "linear", "numbers"),
-        ({"data": CODES.astype(float)}, "linear", "numbers"),
+        # Floating point where a value may be missing; the codes are the same.
+        ({"data": CODES.astype(float)}, "categorical", "whole numbers of 3 values without a unit"),
+        ({"data": np.tile([-1.0, 1.0], 9)}, "categorical", "whole numbers of 2 values"),
+        ({"data": np.tile([1.0, 2.0, np.nan], 9)}, "categorical", "whole numbers of 2 values"),
+        ({"data": CODES.astype(float), "unit": "V"}, "linear", "unit 'V'"),
+        ({"data": CODES / 2}, "linear", "numbers"),
+        ({"data": np.tile(np.arange(20.0), 9)}, "linear", "whole numbers of 20 values"),
+        ({"data": np.array([3.0, 1.0, 2.0])}, "linear", "whole numbers of 3 values"),
+        ({"data": np.full(9, np.nan)}, "linear", "numbers"),
         ({"data": (CODES > 0).astype(float)}, "categorical", "zeros and ones"),
         ({"data": (CODES > 0).astype(float), "unit": "V"}, "linear", "unit 'V'"),
         ({"data": np.arange(100)}, "linear", "whole numbers of 100 values"),
@@ -69,6 +77,7 @@ def test_the_catalog_infers_as_reading_does() -> None:
     nwbfile = recordings.session()
     for name, data, unit in (
         ("codes", CODES, "a.u."),
+        ("choice", np.tile([-1.0, np.nan, 1.0], 30), "n.a."),
         ("volts", CODES, "V"),
         ("yaw", np.linspace(0, 6, 50), "a.u."),
         ("flag", (CODES > 0).astype(float), "n/a"),
