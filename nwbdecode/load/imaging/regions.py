@@ -74,7 +74,7 @@ def find_regions(
     every = {} if nwbfile is None else segmentations(nwbfile)
     wanted = options.regions
     if wanted == "grid":
-        return grid_regions(shape, plane, options)
+        return grid_regions(shape, plane, options, rows_first=rows_first)
     if wanted not in ("auto", "masks"):
         name = find(wanted, every, Index(every, {}, {}), what="plane segmentation")
         return mask_regions(every[name], name, shape, options, rows_first=rows_first)
@@ -94,7 +94,7 @@ def find_regions(
             f"{path!r} has no plane segmentation of its imaging plane; in the file: {others}. "
             "Name one with `regions` (--regions), or ask for 'grid'"
         )
-    return grid_regions(shape, plane, options)
+    return grid_regions(shape, plane, options, rows_first=rows_first)
 
 
 def segmentations(nwbfile: NWBFile) -> dict[str, PlaneSegmentation]:

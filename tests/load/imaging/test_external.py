@@ -191,6 +191,15 @@ def test_masks_of_the_schema_have_x_along_the_columns_of_a_picture(
     assert "x along the movie's columns" in repr(signal)
 
 
+def test_blocks_of_a_grid_lie_where_masks_would(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "movie.tif", movies.pixels(40))
+    with load.open(session(tmp_path, ["movie.tif"])) as opened:
+        signal = opened.signal(regions="grid", grid=(2, 3))
+    # 24 rows, 30 columns: x goes along the columns, as of the schema's masks.
+    assert signal.channels["x"].tolist() == [4.5, 14.5, 24.5] * 2
+    assert signal.channels["y"].tolist() == [5.5] * 3 + [17.5] * 3
+
+
 def test_masks_read_the_other_way_are_kept_apart_in_the_cache(tmp_path: Path) -> None:
     movie, held = movies.pixels(40, (24, 24)), movies.masks((24, 24))
     tifffile.imwrite(tmp_path / "movie.tif", movie)
