@@ -21,7 +21,7 @@ class Pair(click.ParamType):
         return first, second
 
 
-_GRID = Pair("grid", "x", int, "blocks along x and y, such as 16x16")
+_GRID = Pair("grid", "x", int, "blocks along the stored axes, such as 16x16")
 _RING = Pair("ring", ":", float, "where it begins and ends in pixels: 2:15")
 
 #: As the settings in `cli`: flag, setting, and how click takes it.
@@ -30,7 +30,7 @@ IMAGING: list[tuple[str, str, dict[str, Any]]] = [
      {"metavar": "auto|masks|grid|PATH",
       "help": "Movie: what its channels are; PATH of a PlaneSegmentation [auto]."}),
     ("--grid", "signal.grid", {"type": _GRID, "metavar": "AxB",
-      "help": "Movie: blocks along x and y [16x16]."}),
+      "help": "Movie: blocks along its two axes, as stored [16x16]."}),
     ("--block", "signal.block", {"type": int, "help": "Movie: side of a block in pixels."}),
     ("--neuropil", "signal.neuropil",
      {"type": float, "help": "Movie: share of the ring around a mask to subtract, such as 0.7."}),

@@ -79,19 +79,21 @@ def cross_validate(
     Raises
     ------
     NWBDecodeError
-        If the recording is too short for its folds and gaps, a target is unusable,
-        chance is not to be measured, or the cluster cannot be used.
+        If the recording is too short for its folds and gaps, a target is unusable, a
+        channel holds no number, chance is not to be measured, or the cluster cannot be used.
     """
     import xarray as xr
     from tqdm.auto import tqdm
 
     from nwbdecode.cluster import connected
     from nwbdecode.features.align import align
+    from nwbdecode.features.lost import tell_lost
 
     _check_shifts(n_shifts)
     if not isinstance(targets, xr.Dataset):
         targets = align(targets, power)
     others = {name: _baseline(name, decoder) for name in baselines}
+    tell_lost(power)
     cv = cv or PurgedKFold()
     folds = list(cv.split(power, targets, decoder.window_))
     cv.check_classes(folds, power, targets, decoder.window_)

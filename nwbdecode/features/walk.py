@@ -16,6 +16,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.features.ahead import Behind, ahead
 from nwbdecode.features.bins import Bins, make_bins
+from nwbdecode.features.lost import refuse_dead_channels
 from nwbdecode.features.morlet import reflected
 from nwbdecode.features.notch import Notch, make_notch
 from nwbdecode.features.referencing import Referencing, referencing
@@ -158,6 +159,7 @@ def _values(
     from nwbdecode.features.store import BLOCK, FeatureStore, recipe_hash
 
     signal, shape = plan.signal, plan.shape
+    refuse_dead_channels(signal)
     on_file = bool(signal.source.get("path") or signal.source.get("content"))
     stored = store is not None or on_file or client is not None or 4 * np.prod(shape) > memory
     if not stored:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from nwbdecode.load import bands, clock, neural, units
 from nwbdecode.load.columns import components, sample_of
 from nwbdecode.load.commands import add_commands
 from nwbdecode.load.electrodes import channel_table
+from nwbdecode.load.faulty import NO_CLOCK, described_or_faulty
+from nwbdecode.load.filters import check_filters
 from nwbdecode.load.imaging.movie import (
     is_movie,
     movie_shape,
@@ -22,6 +25,7 @@ from nwbdecode.load.imaging.movie import (
     superseded,
 )
 from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
+from nwbdecode.load.links import check_present
 from nwbdecode.load.offered import column_entry, interval_entry, series_derivations
 from nwbdecode.load.series import Index, shape_of
 from nwbdecode.load.tables import Column
@@ -53,9 +57,12 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
     source.setdefault("bytes", os.path.getsize(path) if path else None)
     found: dict[str, Any] = {
         "source": source,
-        "signals": [_signal(path, s, full) for path, s in listed.signals.items()],
+        "signals": [
+            described_or_faulty(partial(_signal, path, series, full), path, series)
+            for path, series in listed.signals.items()
+        ],
         "targets": [
-            _described(path, item, listed, full)
+            described_or_faulty(partial(_described, path, item, listed, full), path, item)
             for path, item in listed.targets.items()
             if getattr(item, "listed", True)
         ],
@@ -81,6 +88,8 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         "problems": problems,
     }
     try:
+        if 0 in shape:
+            check_present(series, path)
         if is_movie(series):
             shape = movie_shape(series, path)
             entry["shape"] = list(shape)
@@ -89,8 +98,7 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         entry |= _clock(path, series, shape, full, problems)
     except NWBDecodeError as error:
         problems.append(str(error))
-        nothing = dict.fromkeys(("rate", "start", "stop", "duration", "lost"))
-        entry |= {**nothing, "gaps": 0, "clock": "", "clock_read": "whole"}
+        entry |= {**dict.fromkeys(NO_CLOCK), "gaps": 0, "clock": "", "clock_read": "whole"}
     return entry
 
 
@@ -131,9 +139,12 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
         entry, table = _units(path, series, full)
     else:
         entry = _common(path, series, full)
-        if is_movie(series):
+        movie = is_movie(series)
+        table = None if movie else _channels(path, series, entry)
+        if not entry["problems"]:
+            _check_values(path, series, entry)
+        if movie:
             return entry | _movie(series, entry)
-        table = _channels(path, series, entry)
     places = {} if table is None or "location" not in table else table["location"]
     usable = not entry["problems"]
     bad = [] if table is None or "bad" not in table else table.index[table["bad"]].tolist()
@@ -153,6 +164,16 @@ def _signal(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
     }
 
 
+def _check_values(path: str, series: TimeSeries, entry: dict[str, Any]) -> None:
+    try:
+        check_filters(series.fields.get("data"))
+        neural.check_numbers(path, entry["dtype"])
+        factors = neural.conversion_of(series, path, tuple(entry["shape"]))
+        neural.check_scale(path, factors, float(series.offset or 0.0))
+    except NWBDecodeError as error:
+        entry["problems"].append(str(error))
+
+
 def _channels(path: str, series: TimeSeries, entry: dict[str, Any]) -> pd.DataFrame | None:
     """Channel table of a series, None where it is not looked at or faulty."""
     shape = tuple(entry["shape"])
@@ -161,7 +182,7 @@ def _channels(path: str, series: TimeSeries, entry: dict[str, Any]) -> pd.DataFr
             if len(shape) == 3:
                 entry["frequencies"] = list(bands.frequencies_of(series, path))
                 return bands.source_table(series, path, shape)
-        elif not hasattr(series, "rois") and len(shape) in (1, 2):
+        elif not hasattr(series, "rois") and len(shape) in (1, 2) and 0 not in shape:
             return channel_table(series, shape[1] if len(shape) > 1 else 1)
     except NWBDecodeError as error:
         entry["problems"].append(str(error))
@@ -173,6 +194,7 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
     known = units.unit_table(table)
     start, stop, gaps, whole = units.extent(table, full=full)
     spikes = len(table["spike_times"].target.data)
+    nothing = [] if math.isfinite(start) else ["it holds no spike at a time that is a number"]
     return {
         "path": path,
         "type": type(table).__name__,
@@ -180,7 +202,7 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
         "description": str(table.description or ""),
         "shape": [len(table)],
         "dtype": "float64",
-        "problems": [],
+        "problems": nothing,
         "rate": units.RATE,
         "start": _number(start),
         "stop": _number(stop),

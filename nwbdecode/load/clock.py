@@ -30,9 +30,10 @@ class Probe:
     Attributes
     ----------
     rate : float
-        One over the median step, in Hz; NaN with fewer than two samples.
+        Steps looked at that are no gaps, over the time that they take, in Hz; NaN
+        with fewer than two samples.
     start, stop : float
-        First time, and the last plus one step, in seconds.
+        First time, and the last plus one over the rate, in seconds.
     gaps : int
         Steps longer than `GAP` median steps among those looked at.
     whole : bool
@@ -122,18 +123,22 @@ def probe(stamps: Reader, *, whole: bool = False) -> Probe:
     n = stamps.shape[0]
     step = median_step(stamps)
     problems: list[str] = []
-    gaps, seen = 0, 0
+    gaps, seen, even, taken = 0, 0, 0, 0.0
     for start, stop in _blocks(n, whole=whole):
         times = _times(stamps, start, stop)
         seen += stop - start
         wrong = fault(times, start)
         if wrong and not problems:
             problems.append(wrong)
-        gaps += int((np.diff(times) > GAP * step).sum())
+        steps = np.diff(times)
+        gaps += int((steps > GAP * step).sum())
+        # The median says nothing of a clock that ticks unevenly, such as a camera's.
+        whole_steps = steps[(steps > 0) & (steps <= GAP * step)]
+        even, taken = even + len(whole_steps), taken + float(whole_steps.sum())
     first = float(_times(stamps, 0, 1)[0]) if n else float("nan")
     last = float(_times(stamps, n - 1, n)[0]) if n else float("nan")
-    rate = 1 / step if step > 0 else float("nan")
-    stop_time = last + (step if step > 0 else 0.0)
+    rate = even / taken if taken > 0 else float("nan")
+    stop_time = last + (1 / rate if taken > 0 else 0.0)
     return Probe(rate, first, stop_time, gaps, seen >= n, tuple(problems))
 
 
@@ -189,9 +194,21 @@ def scan(stamps: Reader, *, path: str) -> tuple[Segment, ...]:
 
 
 def stamps_of(series: TimeSeries) -> Reader | None:
-    """Reader of a series' timestamps, None where it states a rate."""
+    """Reader of a series' timestamps, None where it states a rate.
+
+    Raises
+    ------
+    NWBDecodeError
+        If they are no numbers.
+    """
     from nwbdecode.load.memory import reader_of
 
     if series.rate is not None or series.timestamps is None:
         return None
-    return reader_of(series.timestamps)
+    stamps = reader_of(series.timestamps)
+    if stamps.dtype.kind not in "iuf":
+        raise NWBDecodeError(
+            f"the timestamps of {series.name!r} are of type {stamps.dtype}; expected seconds as "
+            "numbers. Correct the file"
+        )
+    return stamps

@@ -9,6 +9,8 @@ import numpy as np
 
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.load.electrodes import text
+from nwbdecode.load.filters import check_filters
+from nwbdecode.load.links import check_present
 from nwbdecode.load.series import shape_of
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def read_columns(
     from nwbdecode.load.memory import unwrapped
 
     shape = shape_of(series)
+    if 0 in shape:
+        check_present(series, path)
     if len(shape) not in (1, 2, 3) or 0 in shape:
         what = "holds no samples" if 0 in shape else f"has shape {shape}"
         raise NWBDecodeError(f"{path!r} {what}; a target has one to three dimensions, time first")
@@ -57,6 +61,7 @@ def read_columns(
             "target. Pick columns, as in 'PATH[0]', or store it at a lower rate"
         )
     data = unwrapped(series.data)
+    check_filters(data)
     if isinstance(data, list | tuple):
         data = np.asarray(data)
     if not picked:
@@ -139,6 +144,7 @@ def sample_of(series: TimeSeries, n: int = 1 << 14) -> np.ndarray:
 
     shape = shape_of(series)
     data: Any = unwrapped(series.data)
+    check_filters(data)
     if isinstance(data, list | tuple):
         data = np.asarray(data)
     blocks = 16

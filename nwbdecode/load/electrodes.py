@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.marks import bad_channels, marking
 
 if TYPE_CHECKING:
     import pandas as pd
     from pynwb import TimeSeries
 
-_BAD = ("bad", "bad_channel", "bad_channels", "is_bad")
-_GOOD = ("good", "good_channel", "is_good")
 #: Columns of a table that say again what ``group`` says.
 _AGAIN = ("group_name",)
 _PLACES = ("x", "y", "z", "rel_x", "rel_y", "rel_z")
@@ -73,19 +72,37 @@ def described(table: Any, rows: np.ndarray) -> pd.DataFrame:
     pandas.DataFrame
         Indexed by the rows' ids (``"channel"``), with ``group`` and ``bad`` made of
         whatever the table calls them.
+
+    Raises
+    ------
+    NWBDecodeError
+        If the table has no such rows, or what marks bad channels is neither yes nor no.
     """
     import pandas as pd
 
     from nwbdecode.load.rois import roi_columns
 
+    _check_rows(table, rows)
     imaging = hasattr(table, "imaging_plane")
     ids = np.asarray(table.id[:])[rows] if len(table.id) else rows
     columns = _plain_columns(table, rows)
     columns |= roi_columns(table, rows) if imaging else _groups(table, rows)
-    columns |= _bad(columns)
+    bad = bad_channels(columns)
+    columns |= {} if bad is None else {"bad": bad}
     # Ids that repeat could not tell channels apart: the stored column can.
     index = ids if len(set(ids.tolist())) == len(ids) else np.arange(len(ids))
     return pd.DataFrame(columns, index=pd.Index(index, name="channel"))
+
+
+def _check_rows(table: Any, rows: np.ndarray) -> None:
+    """Refuse rows that a table does not have; a negative one would be read from its end."""
+    count = len(table.id)
+    lost = sorted({int(row) for row in rows[(rows < 0) | (rows >= count)]}) if count else []
+    if lost:
+        raise NWBDecodeError(
+            f"a region of the table {table.name!r} names the rows {lost[:6]}; it has rows 0 to "
+            f"{count - 1}. Correct the file"
+        )
 
 
 def _plain_columns(table: Any, rows: np.ndarray) -> dict[str, Any]:
@@ -123,26 +140,9 @@ def _groups(table: Any, rows: np.ndarray) -> dict[str, Any]:
     return {"group": np.array([groups[int(row)].name for row in rows], dtype=object)}
 
 
-def _bad(columns: dict[str, Any]) -> dict[str, Any]:
-    named = {name.lower(): name for name in columns}
-    for names, inverted in ((_BAD, False), (_GOOD, True)):
-        for name in names:
-            if name in named:
-                word = "good" if inverted else "bad"
-                return {"bad": _truth(columns[named[name]], word) ^ inverted}
-    return {}
-
-
-def _truth(values: np.ndarray, word: str) -> np.ndarray:
-    if values.dtype.kind != "O":
-        return np.asarray(np.nan_to_num(values.astype(float)) != 0)
-    return np.array([str(v).strip().lower() in ("true", "yes", "1", "1.0", word) for v in values])
-
-
 def kept(table: pd.DataFrame) -> pd.DataFrame:
     """Keep the columns that a signal carries on: all but those said twice or unknown throughout."""
-    spelled = {name.lower(): name for name in map(str, table.columns)}
-    marks = [spelled[name] for name in (*_BAD, *_GOOD) if name in spelled and name != "bad"]
+    marks = [name for name in marking(map(str, table.columns)) if name != "bad"]
     again = [*marks, *(name for name in _AGAIN if "group" in table)]
     unknown = [
         name for name in table.columns if table[name].dtype.kind == "f" and table[name].isna().all()
@@ -202,7 +202,11 @@ def choose(table: pd.DataFrame, channels: Any) -> np.ndarray:
         return matching(channels, table)
     if isinstance(channels, int | np.integer) and not isinstance(channels, bool):
         return _rows(table, [int(channels)])
-    wanted = list(channels)
+    try:
+        wanted = list(channels)
+    except TypeError:
+        # A slice of positions or of ids? Neither is what the table's ids are.
+        wanted = [channels]
     if not all(isinstance(c, int | np.integer) and not isinstance(c, bool) for c in wanted):
         raise NWBDecodeError(
             f"channels {wanted!r} are no ids; expected integers of the channel table, "

@@ -14,6 +14,8 @@ import numpy as np
 
 from nwbdecode.errors import NWBDecodeError, suggest
 from nwbdecode.load.deflated import Inflated
+from nwbdecode.load.filters import add_filters, lacking
+from nwbdecode.load.links import broken_links
 from nwbdecode.load.stored import StoredRows, read_rows
 
 if TYPE_CHECKING:
@@ -54,10 +56,10 @@ def reading(label: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        raise NWBDecodeError(
-            f"a part of {label!r} cannot be read: {first_line(error)}. "
-            "The file is damaged; restore it from a copy"
-        ) from error
+        told = lacking(error) or (
+            f"{first_line(error)}. The file is damaged; restore it from a copy"
+        )
+        raise NWBDecodeError(f"a part of {label!r} cannot be read: {told}") from error
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,12 @@ def read_nwb(file: h5py.File, label: str) -> tuple[NWBFile, Callable[[], None]]:
         file.close()
         raise
     except Exception as error:
+        lost = broken_links(file)
+        lost = f"{lost}. " if lost else ""
         file.close()
         raise NWBDecodeError(
             f"pynwb {pynwb.__version__} could not read {label!r} (NWB {version}): "
-            f"{first_line(error)}. Check the file with `pynwb-validate`; "
+            f"{first_line(error)}. {lost}Check the file with `pynwb-validate`; "
             "if it uses an extension, install that extension's package"
         ) from error
 
@@ -161,6 +165,7 @@ def unlocked(path: str) -> h5py.File:
     """Open a file without a lock: reading hinders nobody, and needs no leave to lock."""
     import h5py
 
+    add_filters()
     try:
         return h5py.File(path, mode="r", locking=False)
     except OSError as error:
@@ -217,6 +222,11 @@ def version_of(file: h5py.File, label: str) -> str:
 
 def first_line(error: BaseException) -> str:
     """What an error says, cut to one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = str(error)
+    built = next((part for part in error.args if hasattr(part, "path")), None)
+    if built is not None and isinstance(error.args[-1], str):
+        # hdmf gives all of the group that it failed at, and the reason after it.
+        said = f"{str(built.path).removeprefix('root') or '/'}: {error.args[-1]}"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = lines[0] if lines else ""
     return f"{type(error).__name__}: {text[:300]}"

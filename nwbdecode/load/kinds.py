@@ -45,6 +45,12 @@ _COMPASS = re.compile(
     r"head[ _-]?(direction|angle)|(?<![a-z])(hd|heading|yaw|azimuth|compass)(?![a-z])",
     re.IGNORECASE,
 )
+# Of a direction these are no direction: what changes it, or how fast it changes.
+_CHANGE = re.compile(
+    r"velocity|speed|accelerat|(?<![a-z])(rate|vel|acc|torque)(?![a-z])", re.IGNORECASE
+)
+#: Share of a turn that angles may reach beyond one by noise, or by a mark for lost samples.
+_BEYOND = 0.01
 
 
 def si_unit(series: TimeSeries) -> tuple[str, float]:
@@ -69,14 +75,17 @@ def series_kind(series: TimeSeries, values: np.ndarray, columns: int) -> tuple[s
     -------
     (kind, reason) : (str, str)
     """
-    unit, _ = si_unit(series)
+    unit, factor = si_unit(series)
     if values.dtype.kind not in "OSUb" and columns == 1:
         # Two columns of degrees are a gaze or a stimulus position, not a direction.
         if is_compass(series):
             return "circular", "it lies in a CompassDirection"
-        if unit == "radians":
+        if unit == "radians" and not _CHANGE.search(series.name):
+            turns = _turns(values) * abs(float(series.conversion or 1.0)) * factor
+            if turns > 1 + _BEYOND:
+                return "linear", f"an angle that runs over {turns:.3g} turns, so it is not wrapped"
             return "circular", f"its unit is {str(series.unit).strip()!r}"
-        if _COMPASS.search(series.name) and _unitless(series) and _within_a_turn(values):
+        if _named_compass(series) and _unitless(series) and _within_a_turn(values):
             return "circular", f"it is named {series.name!r} and stays within one turn"
     scaled = float(series.conversion or 1.0) != 1 or float(series.offset or 0.0) != 0
     if columns > 1 or scaled or not _no_unit(unit):
@@ -90,15 +99,17 @@ def series_kind(series: TimeSeries, values: np.ndarray, columns: int) -> tuple[s
 
 def decided_by_values(series: TimeSeries) -> bool:
     """Whether a series' values must be looked at to tell its kind, as no unit does."""
-    return _no_unit(si_unit(series)[0]) or bool(_COMPASS.search(series.name))
+    unit = si_unit(series)[0]
+    return _no_unit(unit) or unit == "radians" or _named_compass(series)
 
 
 def values_kind(values: np.ndarray) -> tuple[str, str]:
     """Infer a kind from values alone, where no unit says what they measure.
 
     Whole numbers with at least two and at most ten different values, each seen
-    twice on average or more, are codes of classes; so are zeros and ones kept
-    as floating point. All other numbers are measured on a line.
+    twice on average or more, are codes of classes, also where they are kept as
+    floating point, as they must be beside NaN; so are zeros and ones however
+    few. All other numbers are measured on a line.
     """
     if values.dtype.kind in "OSU":
         return "categorical", "it holds text"
@@ -106,12 +117,13 @@ def values_kind(values: np.ndarray) -> tuple[str, str]:
         return "categorical", "it holds yes and no"
     known = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     different = np.unique(known)
-    if values.dtype.kind in "iu":
+    if len(different) == 2 and values.dtype.kind == "f" and np.array_equal(different, [0, 1]):
+        return "categorical", "zeros and ones without a unit"
+    whole = len(different) > 0 and np.array_equal(different, np.round(different))
+    if values.dtype.kind in "iu" or (values.dtype.kind == "f" and whole):
         if 2 <= len(different) <= MOST_CODES and known.size >= 2 * len(different):
             return "categorical", f"whole numbers of {len(different)} values without a unit"
         return "linear", f"whole numbers of {len(different)} values"
-    if len(different) == 2 and np.array_equal(different, [0, 1]):
-        return "categorical", "zeros and ones without a unit"
     return "linear", "numbers"
 
 
@@ -136,6 +148,16 @@ def is_compass(series: TimeSeries) -> bool:
     from pynwb.behavior import CompassDirection
 
     return isinstance(series.parent, CompassDirection)
+
+
+def _named_compass(series: TimeSeries) -> bool:
+    return bool(_COMPASS.search(series.name)) and not _CHANGE.search(series.name)
+
+
+def _turns(values: np.ndarray) -> float:
+    """How far angles in radians reach from the least to the greatest, in turns."""
+    known = values[np.isfinite(values)]
+    return float(np.ptp(known.astype(np.float64))) / (2 * np.pi) if known.size else 0.0
 
 
 def _no_unit(unit: str) -> bool:

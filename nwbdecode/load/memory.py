@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.filters import add_filters, check_filters
 from nwbdecode.load.hdf5 import HDF5Reader, LocalFile
 from nwbdecode.load.signal import ArrayReader
 
@@ -54,6 +55,7 @@ class OpenFile:
         return home.origin() if home else {"file_name": "", "path": None}
 
     def open(self) -> tuple[NWBFile, Callable[[], None]]:
+        add_filters()
         return self.content, _nothing
 
     def nwb_version(self) -> str:
@@ -114,11 +116,16 @@ class HeldReader:
 
 
 def unwrapped(data: Any) -> Any:
-    """Take off the wrappers that hdmf puts around a dataset before it is written."""
-    from hdmf.data_utils import AbstractDataChunkIterator, DataIO
+    """Take off the wrappers that hdmf puts around a dataset before it is written.
 
-    while isinstance(data, DataIO):
-        data = data.data
+    Raises
+    ------
+    NWBDecodeError
+        If an iterator is inside: asking it for samples would take them from whoever writes it.
+    """
+    from hdmf.data_utils import AbstractDataChunkIterator
+
+    data = _bare(data)
     if isinstance(data, AbstractDataChunkIterator):
         raise NWBDecodeError(
             "the data is an iterator that can be read only once; "
@@ -127,12 +134,31 @@ def unwrapped(data: Any) -> Any:
     return data
 
 
+def _bare(data: Any) -> Any:
+    from hdmf.data_utils import DataIO
+
+    while isinstance(data, DataIO):
+        data = data.data
+    return data
+
+
+def stated_shape(data: Any) -> tuple[int, ...]:
+    """Shape of a dataset or array-like; 0 along axes that an iterator does not know yet."""
+    from hdmf.data_utils import AbstractDataChunkIterator
+
+    data = _bare(data)
+    iterator = isinstance(data, AbstractDataChunkIterator)
+    shape = data.maxshape if iterator else getattr(data, "shape", None)
+    return tuple(int(n or 0) for n in (np.shape(data) if shape is None else shape))
+
+
 def reader_of(data: Any) -> Reader:
     """Wrap a dataset or array so that its rows can be read, pickled where possible."""
     import h5py
 
     data = unwrapped(data)
     if isinstance(data, h5py.Dataset):
+        check_filters(data)
         path = data.file.filename
         if isinstance(path, str) and os.path.isfile(path):
             rows = data.chunks[0] if data.chunks else 1

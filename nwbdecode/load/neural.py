@@ -13,6 +13,7 @@ from nwbdecode.load.clock import scan, stamps_of
 from nwbdecode.load.electrodes import channel_table, choose, kept, space_of
 from nwbdecode.load.imaging.movie import is_movie, movie_signal, traces_signal
 from nwbdecode.load.imaging.options import ImagingOptions
+from nwbdecode.load.links import check_present
 from nwbdecode.load.series import shape_of
 from nwbdecode.load.signal import Modality, Segment, Signal
 
@@ -66,25 +67,32 @@ def make_signal(
         signal = units.spike_counts(series, path, location, channels)
     else:
         shape = shape_of(series)
+        if 0 in shape:
+            check_present(series, path)
         banded = bands.is_decomposition(series)
         check_shape(path, shape, banded=banded)
         table = bands.source_table(series, path, shape) if banded else _table(series, shape)
         rows = choose(table, channels)
         table = table.iloc[rows]
         stamps = stamps_of(series)
+        reader = location.reader(series.data)
+        frequencies = bands.frequencies_of(series, path) if banded else ()
+        check_numbers(path, reader.dtype)
+        conversion = conversion_of(series, path, shape)[rows]
+        check_scale(path, conversion, float(series.offset or 0.0))
         signal = Signal(
-            reader=location.reader(series.data),
+            reader=reader,
             segments=segments_of(series, path, shape, stamps),
             channels=kept(table),
             columns=rows,
-            conversion=_conversion(series, path, shape)[rows],
+            conversion=conversion,
             offset=float(series.offset or 0.0),
             units=str(series.unit),
             modality=modality_of(series, path, table),
             path=path,
             object_id=str(series.object_id),
             timestamps=stamps,
-            frequencies=bands.frequencies_of(series, path) if banded else (),
+            frequencies=frequencies,
         )
     if signal.modality == "imaging":
         return traces_signal(signal, series, time=time, facts=facts, options=options)
@@ -122,6 +130,31 @@ def check_shape(path: str, shape: tuple[int, ...], *, banded: bool = False) -> N
         raise NWBDecodeError(f"{path!r} {what}; expected data of shape {expected}")
 
 
+def check_numbers(path: str, dtype: Any) -> None:
+    """Refuse samples that measure nothing: text, or complex values whose half would be lost."""
+    if np.dtype(dtype).kind not in "biuf":
+        raise NWBDecodeError(
+            f"{path!r} holds samples of type {np.dtype(dtype)}; expected real numbers. Store them "
+            "as these, such as the modulus of complex ones"
+        )
+
+
+def check_scale(path: str, factors: Any, offset: float) -> None:
+    """Refuse a conversion that would make samples all the same, or no numbers."""
+    factors = np.atleast_1d(np.asarray(factors, dtype=np.float64))
+    wrong = ~np.isfinite(factors) | (factors == 0)
+    if wrong.any():
+        which = "" if wrong.all() else f" of {int(wrong.sum())} of {len(wrong)} columns"
+        raise NWBDecodeError(
+            f"the conversion{which} of {path!r} is {factors[wrong][0]:g}; expected what one stored "
+            "count stands for, such as 1. Correct the file's conversion or channel_conversion"
+        )
+    if not np.isfinite(offset):
+        raise NWBDecodeError(
+            f"the offset of {path!r} is {offset}; expected a number, such as 0. Correct the file"
+        )
+
+
 def check_span(time: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
     """Refuse a time that is no (start, stop) in seconds."""
     try:
@@ -153,10 +186,16 @@ def segments_of(
 
 
 def stated_rate(series: TimeSeries, path: str) -> float:
-    """Rate that a series states, in Hz, refused where it cannot be one."""
+    """Rate that a series states, in Hz, refused where it or the start cannot be one."""
     rate = float(series.rate) if series.rate is not None else float("nan")
     if not (np.isfinite(rate) and rate > 0):
         raise NWBDecodeError(f"{path!r} has no timestamps and its rate is {series.rate}")
+    start = float(series.starting_time or 0.0)
+    if not np.isfinite(start):
+        raise NWBDecodeError(
+            f"{path!r} has no timestamps and begins at {start} s; expected when it was recorded. "
+            "Correct its starting_time"
+        )
     return rate
 
 
@@ -170,7 +209,8 @@ def check_stamps(path: str, shape: tuple[int, ...], n_stamps: int) -> None:
     )
 
 
-def _conversion(series: TimeSeries, path: str, shape: tuple[int, ...]) -> np.ndarray:
+def conversion_of(series: TimeSeries, path: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Factor of each stored column, from counts to the series' unit."""
     n = shape[1] if len(shape) > 1 else 1
     factor = float(series.conversion if series.conversion is not None else 1.0)
     each = getattr(series, "channel_conversion", None)

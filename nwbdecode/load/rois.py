@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.marks import marking
 
 #: Kinds of mask, the most exact first: a voxel mask knows the depth.
 MASKS = ("voxel_mask", "pixel_mask", "image_mask")
@@ -146,9 +147,9 @@ def center(places: np.ndarray, weights: np.ndarray) -> list[float]:
 
 def _bad(table: Any, rows: np.ndarray) -> dict[str, Any]:
     """Column ``bad``: what the file's curation did not accept as a cell."""
-    named = {str(name).lower(): name for name in table.colnames}
-    if {"bad", "is_bad", "bad_channel", "good", "is_good"} & set(named):
+    if marking(table.colnames):
         return {}
+    named = {str(name).lower(): name for name in table.colnames}
     for names, accepted in ((_ACCEPTED, True), (_REJECTED, False)):
         for name in names:
             if name not in named:

@@ -139,16 +139,10 @@ def is_target(series: TimeSeries) -> bool:
 
 def shape_of(series: TimeSeries) -> tuple[int, ...]:
     """Shape of a series' data, without reading it."""
-    import numpy as np
-
-    from nwbdecode.load.memory import unwrapped
+    from nwbdecode.load.memory import stated_shape
 
     data = series.fields.get("data")
-    if data is None:
-        return (0,)
-    data = unwrapped(series.data)
-    shape = getattr(data, "shape", None)
-    return tuple(np.shape(data)) if shape is None else tuple(int(n) for n in shape)
+    return (0,) if data is None else stated_shape(series.data)
 
 
 def only_signal(listed: Index, label: str) -> str:

@@ -208,8 +208,8 @@ class Source:
         baseline_percentile, baseline_window : float, default 8 and 60
             Percentile and seconds of that baseline.
         transpose_masks : bool, optional
-            Whether masks have the movie's two axes swapped; by default their
-            shapes tell.
+            Whether masks have the two axes of the movie, as it is stored, swapped; by
+            default their shapes tell, and where both fit the NWB schema.
         cache : path, optional
             Folder to keep traces of a movie in, instead of the user's cache folder.
 

@@ -118,9 +118,8 @@ def spike_counts(table: Units, path: str, location: Location, channels: Any) -> 
         If there are no spikes, `channels` fits no unit, or the chosen units were never
         observed together.
     """
-    index = table["spike_times"]
-    edges = np.concatenate([[0], np.asarray(index.data[:], dtype=np.int64)])
-    times = location.reader(index.target.data)
+    edges = _edges(table, "spike_times")
+    times = location.reader(table["spike_times"].target.data)
     if not edges[-1]:
         raise NWBDecodeError(f"{path!r} holds {len(table)} units and no spike")
     low, high = _extremes(times, path)
@@ -149,6 +148,26 @@ def spike_counts(table: Units, path: str, location: Location, channels: Any) -> 
     )
 
 
+def _edges(table: Units, column: str) -> np.ndarray:
+    """First entry of each unit in a ragged column, and one past the last.
+
+    Raises
+    ------
+    NWBDecodeError
+        If the index runs beyond what the column holds, or goes back.
+    """
+    index = table[column]
+    edges = np.concatenate([[0], np.asarray(index.data[:], dtype=np.int64)])
+    held = len(index.target.data)
+    if (np.diff(edges) < 0).any() or edges[-1] > held:
+        raise NWBDecodeError(
+            f"'{column}_index' of {table.name!r} goes from {edges[1:].tolist()[:3]} to "
+            f"{edges[-1]} and {column!r} holds {held} entries; expected where each unit's end, "
+            "ascending. Correct the file"
+        )
+    return edges
+
+
 def _extremes(times: Reader, path: str) -> tuple[np.ndarray, np.ndarray]:
     """Earliest and latest time of each block of spikes, from one pass over all."""
     from tqdm.auto import tqdm
@@ -172,9 +191,9 @@ def observed(table: Units) -> list[np.ndarray] | None:
     """When each unit was observed: intervals in s, shape (interval, 2); None if not said."""
     if "obs_intervals" not in table.colnames:
         return None
-    index = table["obs_intervals"]
-    every = np.asarray(index.target.data[:], dtype=np.float64).reshape(-1, 2)
-    return np.split(every, np.asarray(index.data[:-1], dtype=int))
+    edges = _edges(table, "obs_intervals")
+    every = np.asarray(table["obs_intervals"].target.data[:], dtype=np.float64).reshape(-1, 2)
+    return np.split(every[: edges[-1]], edges[1:-1])
 
 
 def _spans(table: Units, known: pd.DataFrame, rows: np.ndarray, path: str) -> np.ndarray | None:
@@ -217,7 +236,7 @@ def extent(table: Units, *, full: bool) -> tuple[float, float, int, bool]:
         gaps = int((runs[1:, 0] > np.maximum.accumulate(runs[:-1, 1])).sum())
         return float(runs[:, 0].min()), float(runs[:, 1].max()), gaps, True
     index = table["spike_times"]
-    edges = np.concatenate([[0], np.asarray(index.data[:], dtype=int)])
+    edges = _edges(table, "spike_times")
     filled = np.flatnonzero(np.diff(edges))
     if not len(filled):
         return float("nan"), float("nan"), 0, True
@@ -235,8 +254,7 @@ def unit_table(table: Units) -> pd.DataFrame:
     index = table["electrodes"]
     region = index.target
     rows = np.asarray(region.data[:], dtype=int)
-    ends = np.asarray(index.data[:], dtype=int)
-    of_units = np.split(np.arange(len(rows)), ends[:-1])
+    of_units = np.split(np.arange(len(rows)), _edges(table, "electrodes")[1:-1])
     electrodes = described(region.table, rows)
     for name in ("x", "y", "z", "rel_x", "rel_y", "rel_z"):
         if name in electrodes and name not in known:

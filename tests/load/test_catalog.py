@@ -117,3 +117,31 @@ def test_a_series_linked_from_a_container_is_listed_once_and_found_by_both_paths
         linked = opened.targets("processing/behavior/Position/place")["place"]
         assert linked.attrs["path"] == "acquisition/place"
         assert "place" in opened.targets("place")
+
+
+def _clocked(stamps: np.ndarray) -> load.Source:
+    nwbfile = recordings.session()
+    recordings.add_electrodes(nwbfile)
+    nwbfile.add_acquisition(
+        recordings.electrical(nwbfile, n=len(stamps), timestamps=stamps.astype(float))
+    )
+    return load.open(nwbfile)
+
+
+@pytest.mark.parametrize("cycles", [500, 50_000])
+def test_a_clock_that_ticks_unevenly_has_its_mean_rate_and_loses_nothing(cycles: int) -> None:
+    # Every third frame comes late, and none is missing; the longer clock is probed.
+    opened = _clocked(np.cumsum(np.tile([0.08, 0.08, 0.119], cycles)))
+    (entry,) = opened.catalog()["signals"]
+    assert entry["gaps"] == 0
+    assert entry["rate"] == pytest.approx(3 / 0.279, rel=1e-3)
+    assert entry["rate"] == pytest.approx(opened.signal().rate, rel=1e-3)
+    assert entry["lost"] == pytest.approx(0, abs=1e-3)
+    assert "lost" not in repr(opened)
+
+
+def test_what_a_gap_lost_is_counted_by_the_rate_beside_it() -> None:
+    frames = np.delete(np.arange(1200), slice(600, 700))
+    (entry,) = _clocked(frames * 0.1 + np.tile([0.0, 0.02], 550)).catalog()["signals"]
+    assert (entry["gaps"], entry["rate"]) == (1, pytest.approx(10.0, rel=1e-3))
+    assert entry["lost"] == pytest.approx(100 / 1200, rel=1e-2)

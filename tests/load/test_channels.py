@@ -137,11 +137,61 @@ def test_a_file_marks_its_bad_channels(source: load.Source) -> None:
         ("is_bad", [0, 0, 1], [2]),
         ("bad", ["good", "bad", "good"], [1]),
         ("good", ["good", "bad", "good"], [1]),
+        ("good", ["good", "", "good"], [1]),
+        ("good", [1.0, np.nan, 1.0], [1]),
+        ("bad", ["n/a", "noisy", "ok"], [1]),
+        ("bad", ["no", "bad channel", ""], [1]),
+        ("bad", ["0", "1", "0"], [1]),
+        ("Bad Channel", [False, True, False], [1]),
+        ("badChannel", [False, True, False], [1]),
+        ("is_bad_channel", [0, 1, 0], [1]),
+        ("channel_is_bad", [0, 1, 0], [1]),
+        ("noisy", [0, 1, 0], [1]),
+        # The Allen Institute's.
+        ("valid_data", [True, False, True], [1]),
+        ("status", ["good", "Bad", "good"], [1]),
+        ("quality", ["good", "bad", "good"], [1]),
+        # SpikeInterface's labels.
+        ("label", ["good", "dead", "noise"], [1, 2]),
+        # Nothing of these says bad.
+        ("quality", ["good", "fair", "good"], None),
+        ("status", ["implanted", "implanted", "moved"], None),
+        ("label", ["LA1", "LA2", "LA3"], None),
     ],
 )
 def test_the_usual_ways_to_mark_bad_channels_are_honored(
-    column: str, values: list[object], bad: list[int]
+    column: str, values: list[object], bad: list[int] | None
 ) -> None:
+    table = _marked(column, values).signal().channels
+    if bad is None:
+        assert "bad" not in table
+        return
+    assert table["bad"].dtype == bool
+    assert table.index[table["bad"]].tolist() == bad
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "told"),
+    [
+        ("bad", ["no", "60 Hz hum", "no"], "'bad' of the channel table holds '60 Hz hum', neither"),
+        (
+            "good",
+            [1.0, 0.2, 1.0],
+            r"'good' of .* holds .*0\.2.*, neither yes nor no; expected true",
+        ),
+        ("noisy", [3, 14, 2], "'noisy' of .* holds .*3"),
+    ],
+)
+def test_a_mark_that_is_neither_yes_nor_no_is_refused(
+    column: str, values: list[object], told: str
+) -> None:
+    opened = _marked(column, values)
+    with pytest.raises(NWBDecodeError, match=told):
+        opened.signal()
+    assert "neither yes nor no" in opened.catalog()["signals"][0]["problems"][0]
+
+
+def _marked(column: str, values: list[object]) -> load.Source:
     nwbfile = recordings.session()
     device = nwbfile.create_device(name="d")
     group = nwbfile.create_electrode_group(name="g", description="d", location="l", device=device)
@@ -149,8 +199,7 @@ def test_the_usual_ways_to_mark_bad_channels_are_honored(
     for value in values:
         nwbfile.add_electrode(group=group, location="CA1", **{column: value})
     nwbfile.add_acquisition(recordings.electrical(nwbfile))
-    table = load.open(nwbfile).signal().channels
-    assert table.index[table["bad"]].tolist() == bad
+    return load.open(nwbfile)
 
 
 def test_channels_are_chosen_by_condition_from_the_file(source: load.Source) -> None:

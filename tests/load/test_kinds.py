@@ -31,7 +31,15 @@ CODES = np.tile([0, 1, 2, 1], 25)
         # A unit says that they measure something; a conversion that they are counts of it.
         ({"data": CODES, "unit": "V"}, "linear", "numbers with the unit 'V'"),
         ({"data": CODES, "conversion": 0.5}, "linear", "numbers"),
-        ({"data": CODES.astype(float)}, "linear", "numbers"),
+        # Floating point where a value may be missing; the codes are the same.
+        ({"data": CODES.astype(float)}, "categorical", "whole numbers of 3 values without a unit"),
+        ({"data": np.tile([-1.0, 1.0], 9)}, "categorical", "whole numbers of 2 values"),
+        ({"data": np.tile([1.0, 2.0, np.nan], 9)}, "categorical", "whole numbers of 2 values"),
+        ({"data": CODES.astype(float), "unit": "V"}, "linear", "unit 'V'"),
+        ({"data": CODES / 2}, "linear", "numbers"),
+        ({"data": np.tile(np.arange(20.0), 9)}, "linear", "whole numbers of 20 values"),
+        ({"data": np.array([3.0, 1.0, 2.0])}, "linear", "whole numbers of 3 values"),
+        ({"data": np.full(9, np.nan)}, "linear", "numbers"),
         ({"data": (CODES > 0).astype(float)}, "categorical", "zeros and ones"),
         ({"data": (CODES > 0).astype(float), "unit": "V"}, "linear", "unit 'V'"),
         ({"data": np.arange(100)}, "linear", "whole numbers of 100 values"),
@@ -45,6 +53,16 @@ CODES = np.tile([0, 1, 2, 1], 25)
         ({"data": np.linspace(0, 6, 50), "name": "yaw", "unit": "V"}, "linear", "unit 'V'"),
         ({"data": np.linspace(0, 6, 50), "name": "shade"}, "linear", "numbers"),
         ({"data": np.linspace(0, 6, 50), "unit": "rad"}, "circular", "its unit is 'rad'"),
+        ({"data": np.linspace(-180, 180, 50), "unit": "deg"}, "circular", "its unit is 'deg'"),
+        # The place of a wheel adds up: wrapped, it would be another thing.
+        ({"data": np.linspace(0, 300, 50), "unit": "rad"}, "linear", "runs over 47.7 turns"),
+        ({"data": np.arange(0, 2000, 9), "unit": "deg"}, "linear", "runs over 5.55 turns"),
+        ({"data": np.linspace(0, 2, 50), "unit": "deg", "conversion": 360.0}, "linear", "2 turns"),
+        # How fast it turns is no direction.
+        ({"data": np.linspace(-30, 30, 50), "name": "yaw_velocity"}, "linear", "numbers"),
+        ({"data": np.linspace(-3, 3, 50), "name": "heading rate"}, "linear", "numbers"),
+        ({"data": np.linspace(-3, 3, 50), "name": "HeadDirectionSpeed"}, "linear", "numbers"),
+        ({"data": np.linspace(-3, 3, 50), "name": "yaw_speed", "unit": "rad"}, "linear", "unit"),
     ],
 )
 def test_a_kind_is_inferred_for_a_reason(fields, kind: str, reason: str) -> None:
@@ -59,11 +77,13 @@ def test_the_catalog_infers_as_reading_does() -> None:
     nwbfile = recordings.session()
     for name, data, unit in (
         ("codes", CODES, "a.u."),
+        ("choice", np.tile([-1.0, np.nan, 1.0], 30), "n.a."),
         ("volts", CODES, "V"),
         ("yaw", np.linspace(0, 6, 50), "a.u."),
         ("flag", (CODES > 0).astype(float), "n/a"),
         ("name", np.array(["a", "b"] * 9), "n/a"),
         ("turned", np.linspace(0, 350, 50), "deg"),
+        ("wheel", np.linspace(0, 90, 100_000), "rad"),
         ("long", np.arange(200_000) // 50_000, "a.u."),
     ):
         nwbfile.add_acquisition(pynwb.TimeSeries(name=name, data=data, unit=unit, rate=10.0))
@@ -72,6 +92,14 @@ def test_the_catalog_infers_as_reading_does() -> None:
         (target,) = opened.targets(entry["path"]).values()
         for part in ("kind", "kind_reason", "units"):
             assert entry[part] == target.attrs[part], entry["path"]
+
+
+def test_an_angle_that_adds_up_is_read_as_it_stands_and_wrapped_when_asked() -> None:
+    wheel = np.linspace(0, 300, 50)
+    np.testing.assert_allclose(_target(data=wheel, unit="rad"), wheel)
+    asked = _target("it@circular", data=wheel, unit="rad")
+    np.testing.assert_allclose(np.exp(1j * asked.values), np.exp(1j * wheel), atol=1e-9)
+    assert np.abs(asked.values).max() <= np.pi
 
 
 def test_a_position_named_by_pynwbs_default_unit_can_be_a_direction() -> None:

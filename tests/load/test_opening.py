@@ -8,12 +8,14 @@ import multiprocessing
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pynwb
 import pytest
+from hdmf.data_utils import DataChunkIterator
 
 from nwbdecode import load
 from nwbdecode.errors import NWBDecodeError
@@ -245,3 +247,31 @@ def test_an_open_nwbfile_from_disk_travels_by_its_path_and_stays_open(ephys_path
             assert opened.signal("Raw").reader.path == str(ephys_path)  # type: ignore[attr-defined]
         assert content.acquisition["Raw"].data[0, 0] == recordings.counts(1)[0, 0]
     np.testing.assert_allclose(signal.read(0, 5), recordings.volts()[:5], **recordings.CLOSE)
+
+
+def frames(n: int = 300) -> Iterator[np.ndarray]:
+    for _ in range(n):
+        yield np.zeros(recordings.CHANNELS, dtype=np.int16)
+
+
+@pytest.mark.parametrize("electrical", [True, False])
+def test_data_that_are_not_written_yet_cost_nothing_beside_them(electrical: bool) -> None:
+    # As neuroconv makes a session: large series are iterators until the file is written.
+    nwbfile = recordings.ephys()
+    data = DataChunkIterator(data=frames(), buffer_size=10)
+    if electrical:
+        series = recordings.electrical(nwbfile, "Coming", data=data)
+    else:
+        series = pynwb.TimeSeries(name="Coming", data=data, unit="V", rate=10.0)
+    nwbfile.add_acquisition(series)
+    opened = load.open(nwbfile)
+    with pytest.raises(NWBDecodeError, match="iterator that can be read only once; write the"):
+        opened.signal("Coming") if electrical else opened.targets("Coming")
+    found = opened.catalog()
+    entries = {entry["path"]: entry for entry in (*found["signals"], *found["targets"])}
+    assert "read only once" in entries["acquisition/Coming"]["problems"][0]
+    assert "acquisition/Coming" in repr(opened)
+    assert opened.signal("Raw").read(0, 10).shape == (10, recordings.CHANNELS)
+    assert opened.targets("front")["front"].shape == (500, 2)
+    # Nothing was taken from the iterator: the file can still be written whole.
+    assert sum(len(chunk.data) for chunk in data) == 300

@@ -12,7 +12,9 @@ from nwbdecode.load.imaging.regions import Regions, normalized
 from nwbdecode.load.rois import plane_columns, spacing
 
 
-def grid_regions(shape: tuple[int, ...], plane: Any, options: ImagingOptions) -> Regions:
+def grid_regions(
+    shape: tuple[int, ...], plane: Any, options: ImagingOptions, *, rows_first: bool = False
+) -> Regions:
     """Cut the field of view into blocks, each plane of a volume for itself.
 
     Sides that the grid does not divide give blocks that differ by one pixel.
@@ -20,10 +22,12 @@ def grid_regions(shape: tuple[int, ...], plane: Any, options: ImagingOptions) ->
     Parameters
     ----------
     shape : tuple of int
-        Pixels along x and y, and planes along z.
+        Pixels along the movie's first and second axis, and planes along z.
     plane : pynwb ImagingPlane or None
     options : ImagingOptions
-        Its `grid` or `block`.
+        Its `grid` or `block`, along the movie's first and second axis.
+    rows_first : bool, default False
+        Whether the first axis is y, as in picture files, and not x.
 
     Raises
     ------
@@ -58,8 +62,10 @@ def grid_regions(shape: tuple[int, ...], plane: Any, options: ImagingOptions) ->
     n_pixels, n = int(np.prod(shape)), int(np.prod(n_blocks))
     weights = normalized(block, np.arange(n_pixels), np.ones(n_pixels), (n, n_pixels))
     middle = [(cut[:-1] + cut[1:] - 1) / 2 for cut in edges]
-    step, _ = spacing(plane, len(shape))
     places = [grid.ravel() for grid in np.meshgrid(*middle, indexing="ij")]
+    if rows_first:
+        places[:2] = places[1::-1]
+    step, _ = spacing(plane, len(shape))
     columns = {name: place * s for name, place, s in zip("xyz", places, step, strict=False)}
     said = " x ".join(map(str, n_blocks))
     return Regions(

@@ -27,7 +27,14 @@ class _Region:
     data: np.ndarray
 
 
-def mask_regions(table: Any, name: str, shape: tuple[int, ...], options: ImagingOptions) -> Regions:
+def mask_regions(
+    table: Any,
+    name: str,
+    shape: tuple[int, ...],
+    options: ImagingOptions,
+    *,
+    rows_first: bool = False,
+) -> Regions:
     """Take the masks of a PlaneSegmentation as weights on a movie's pixels.
 
     Parameters
@@ -39,6 +46,9 @@ def mask_regions(table: Any, name: str, shape: tuple[int, ...], options: Imaging
         Pixels of the movie along each spatial axis.
     options : ImagingOptions
         Its `transpose_masks`.
+    rows_first : bool, default False
+        Whether the movie's first axis is y, as in picture files, and not x, as
+        the NWB schema has it of movies and masks in the file.
 
     Raises
     ------
@@ -52,7 +62,10 @@ def mask_regions(table: Any, name: str, shape: tuple[int, ...], options: Imaging
         what = "no ROI" if not len(rows) else "no masks"
         raise NWBDecodeError(f"plane segmentation {name!r} has {what}; ask for regions='grid'")
     held = list(footprints(table, rows))
-    swapped = _swapped(table, name, [places for places, _ in held], shape, options.transpose_masks)
+    asked = options.transpose_masks
+    fits = _ways(table, name, [places for places, _ in held], shape, asked)
+    # Where both fit, the schema is believed: x first.
+    swapped = fits[1] and (rows_first or not fits[0])
     entries = [_on_movie(places, shape, swapped) for places, _ in held]
     sizes = [len(pixels) for pixels in entries]
     # A depth that the mask does not know takes the whole column: its weight stands in each plane.
@@ -67,7 +80,6 @@ def mask_regions(table: Any, name: str, shape: tuple[int, ...], options: Imaging
         bad = channels["bad"].to_numpy(dtype=bool) if "bad" in channels else False
         channels = channels.assign(bad=empty | bad)
     lost = f", {int(empty.sum())} without a pixel" if empty.any() else ""
-    turned = ", their axes swapped to fit the movie" if swapped else ""
     return Regions(
         weights=normalized(
             np.repeat(rows, sizes),
@@ -77,22 +89,36 @@ def mask_regions(table: Any, name: str, shape: tuple[int, ...], options: Imaging
         ),
         table=channels,
         name=name,
-        note=f"regions: {len(rows)} {mask_of(table)}s of {name!r}{turned}{lost}",
+        note=f"regions: {len(rows)} {mask_of(table)}s of {name!r}"
+        f"{_told(swapped, all(fits), rows_first, asked)}{lost}",
     )
 
 
-def _swapped(
+def _told(swapped: bool, both: bool, rows_first: bool, asked: bool | None) -> str:
+    """How the axes of masks were taken, where that is not plain."""
+    if both:
+        first = "columns" if rows_first else "first axis"
+        return (
+            f", their x along the movie's {first} as the schema has it (they would fit swapped "
+            f"too: transpose_masks={not swapped} swaps them)"
+        )
+    if asked is not None:
+        return f", their axes{'' if asked else ' not'} swapped, as asked"
+    if rows_first:
+        return ", their x along the movie's " + ("columns" if swapped else "rows, as it fits")
+    return ", their axes swapped to fit the movie" if swapped else ""
+
+
+def _ways(
     table: Any, name: str, places: list[np.ndarray], shape: tuple[int, ...], asked: bool | None
-) -> bool:
-    """Whether x and y of the masks are the movie's second and first axis."""
+) -> list[bool]:
+    """Whether masks can lie on a movie with their axes as they are, and swapped."""
     turned = (shape[1], shape[0], *shape[2:])
     fits = [_fits(table, places, sides) for sides in (shape, turned)]
     if asked is not None:
         fits = [fits[0] and not asked, fits[1] and asked]
-    if fits[0]:
-        return False
-    if fits[1]:
-        return True
+    if any(fits):
+        return fits
     reach = _extent(table, places)
     wish = "" if asked is None else f" with transpose_masks={asked}"
     raise NWBDecodeError(

@@ -148,10 +148,12 @@ def movie_signal(
     from nwbdecode.load.clock import stamps_of
     from nwbdecode.load.electrodes import choose, kept
     from nwbdecode.load.imaging.regions import find_regions
-    from nwbdecode.load.neural import segments_of
+    from nwbdecode.load.neural import check_numbers, check_scale, segments_of
     from nwbdecode.load.signal import Signal
 
     frames = frames_of(series, path, location, facts)
+    check_numbers(path, frames.dtype)
+    check_scale(path, _factor(series), float(series.offset or 0.0))
     stamps = stamps_of(series)
     segments = segments_of(series, path, frames.shape, stamps)
     plane = plane_of(series)
@@ -195,15 +197,18 @@ def _reader(
     if options.neuropil is not None:
         ring = ring_weights(weights, frames.shape[1:], options.neuropil_ring)
         weights = vstack([weights, ring], format="csr")
-    factor = series.conversion if series.conversion is not None else 1.0
     return Fluorescence(
         TraceReader(frames, weights, cache),
-        conversion=np.full(len(regions.table), float(factor)),
+        conversion=np.full(len(regions.table), _factor(series)),
         offset=float(series.offset or 0.0),
         neuropil=options.neuropil,
         runs=baseline_runs(segments, options) if options.dff else (),
         percentile=options.baseline_percentile,
     )
+
+
+def _factor(series: TimeSeries) -> float:
+    return float(series.conversion if series.conversion is not None else 1.0)
 
 
 def _chosen(series: TimeSeries) -> list[str]:

@@ -38,8 +38,9 @@ class ImagingOptions:
     baseline_window : float, default 60
         Percentile and seconds of the rolling baseline F0.
     transpose_masks : bool, optional
-        Whether masks have the movie's first two spatial axes swapped; by
-        default their shapes tell, and equal sides mean not.
+        Whether masks have the first two spatial axes of the movie, as it is
+        stored, swapped; by default their shapes tell, and where both fit the
+        schema: x is the first axis in the NWB file, the columns of a picture file.
 
     Raises
     ------

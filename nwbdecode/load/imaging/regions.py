@@ -64,17 +64,20 @@ def find_regions(
         If masks are asked for and there are none, several segmentations could
         be meant, or the masks do not fit the movie.
     """
+    from nwbdecode.load.imaging.external import is_external
     from nwbdecode.load.imaging.grid import grid_regions
     from nwbdecode.load.imaging.masks import mask_regions
 
+    # TIFF and AVI have rows before columns, where the schema has x before y.
+    rows_first = is_external(series)
     nwbfile = series.get_ancestor(neurodata_type="NWBFile")
     every = {} if nwbfile is None else segmentations(nwbfile)
     wanted = options.regions
     if wanted == "grid":
-        return grid_regions(shape, plane, options)
+        return grid_regions(shape, plane, options, rows_first=rows_first)
     if wanted not in ("auto", "masks"):
         name = find(wanted, every, Index(every, {}, {}), what="plane segmentation")
-        return mask_regions(every[name], name, shape, options)
+        return mask_regions(every[name], name, shape, options, rows_first=rows_first)
     fitting = _of_movie(every, series, plane)
     if len(fitting) > 1:
         names = ", ".join(map(repr, sorted(fitting)))
@@ -84,14 +87,14 @@ def find_regions(
         )
     if fitting:
         ((name, table),) = fitting.items()
-        return mask_regions(table, name, shape, options)
+        return mask_regions(table, name, shape, options, rows_first=rows_first)
     if wanted == "masks":
         others = ", ".join(map(repr, sorted(every))) or "none"
         raise NWBDecodeError(
             f"{path!r} has no plane segmentation of its imaging plane; in the file: {others}. "
             "Name one with `regions` (--regions), or ask for 'grid'"
         )
-    return grid_regions(shape, plane, options)
+    return grid_regions(shape, plane, options, rows_first=rows_first)
 
 
 def segmentations(nwbfile: NWBFile) -> dict[str, PlaneSegmentation]:

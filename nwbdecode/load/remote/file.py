@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.filters import add_filters
 from nwbdecode.load.hdf5 import first_line, read_nwb, version_of
 from nwbdecode.load.remote.cache import CacheSettings
 from nwbdecode.load.remote.chunks import Spans, byte_ranges, pieces, stored_bytes
@@ -165,6 +166,7 @@ class RemoteFile:
     def _h5py(self, stream: Stream) -> h5py.File:
         import h5py
 
+        add_filters()
         try:
             # Chunks are often larger than HDF5's usual cache of 1 MiB a dataset, and
             # one that does not fit is decompressed again for each read that touches it.

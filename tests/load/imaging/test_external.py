@@ -29,7 +29,9 @@ def write_video(path: Path, movie: np.ndarray, codec: str = "ffv1") -> Path:
     return path
 
 
-def session(folder: Path, files: list[str], starts: list[int] | None = None, n: int = 40) -> Path:
+def session(
+    folder: Path, files: list[str], starts: list[int] | None = None, n: int = 40, **masks: Any
+) -> Path:
     """An NWB file whose movie of `n` frames lies in `files`."""
     nwbfile, plane = movies.session()
     series = movies.TwoPhotonSeries(
@@ -37,7 +39,7 @@ def session(folder: Path, files: list[str], starts: list[int] | None = None, n: 
         starting_frame=starts or [0], timestamps=1.0 + np.arange(n) / movies.RATE, unit="n.a.",
     )  # fmt: skip
     nwbfile.add_acquisition(series)
-    movies.add_masks(nwbfile, plane)
+    movies.add_masks(nwbfile, plane, **masks)
     return recordings.save(nwbfile, folder)
 
 
@@ -171,3 +173,46 @@ def test_a_stated_number_of_frames_is_checked(tmp_path: Path, stated: int) -> No
     else:
         with pytest.raises(NWBDecodeError, match="hold 40 frames; its num_samples is 41"):
             read(path)
+
+
+@pytest.mark.parametrize("sides", [(24, 24), (24, 30)])
+@pytest.mark.parametrize("kind", ["image_mask", "pixel_mask"])
+def test_masks_of_the_schema_have_x_along_the_columns_of_a_picture(
+    tmp_path: Path, kind: str, sides: tuple[int, int]
+) -> None:
+    movie = movies.pixels(40, sides)
+    tifffile.imwrite(tmp_path / "movie.tif", movie)
+    held = movies.masks(sides)
+    # The schema's masks are (x, y); rows of the picture are y.
+    path = session(tmp_path, ["movie.tif"], kind=kind, held=held.transpose(0, 2, 1))
+    with load.open(path) as opened:
+        signal = opened.signal()
+    np.testing.assert_allclose(signal.read(0, 40).to_numpy(), movies.means(movie, held), rtol=2e-7)
+    assert "x along the movie's columns" in repr(signal)
+
+
+def test_blocks_of_a_grid_lie_where_masks_would(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "movie.tif", movies.pixels(40))
+    with load.open(session(tmp_path, ["movie.tif"])) as opened:
+        signal = opened.signal(regions="grid", grid=(2, 3))
+    # 24 rows, 30 columns: x goes along the columns, as of the schema's masks.
+    assert signal.channels["x"].tolist() == [4.5, 14.5, 24.5] * 2
+    assert signal.channels["y"].tolist() == [5.5] * 3 + [17.5] * 3
+
+
+def test_masks_read_the_other_way_are_kept_apart_in_the_cache(tmp_path: Path) -> None:
+    movie, held = movies.pixels(40, (24, 24)), movies.masks((24, 24))
+    tifffile.imwrite(tmp_path / "movie.tif", movie)
+    with load.open(session(tmp_path, ["movie.tif"], held=held.transpose(0, 2, 1))) as opened:
+        usual, turned, kept = (opened.signal(transpose_masks=way) for way in (None, True, False))
+    np.testing.assert_allclose(
+        kept.read(0, 40).to_numpy(), movies.means(movie, held.transpose(0, 2, 1)), rtol=2e-7
+    )
+    assert usual.reader.digest == turned.reader.digest != kept.reader.digest
+
+
+def test_masks_that_fit_a_picture_rows_first_alone_are_taken_so(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "movie.tif", movies.pixels(40))
+    with load.open(session(tmp_path, ["movie.tif"])) as opened:
+        signal = opened.signal()
+    assert "x along the movie's rows, as it fits" in repr(signal)

@@ -218,3 +218,15 @@ def test_masks_asked_for_where_there_are_none_are_an_error() -> None:
     movies.add_movie(nwbfile, plane, movies.pixels(10))
     with pytest.raises(NWBDecodeError, match=r"no plane segmentation.*'grid'"):
         load.open(nwbfile).signal(regions="masks")
+
+
+@pytest.mark.parametrize("kind", ["image_mask", "pixel_mask"])
+def test_masks_that_fit_both_ways_are_told_with_what_turns_them(kind: str) -> None:
+    nwbfile, plane = movies.session()
+    movies.add_movie(nwbfile, plane, movies.pixels(10, (24, 24)))
+    movies.add_masks(nwbfile, plane, kind, movies.masks((24, 24)))
+    opened = load.open(nwbfile)
+    assert "x along the movie's first axis as the schema has it" in repr(opened.signal("Movie"))
+    assert "transpose_masks=True swaps them" in repr(opened.signal("Movie"))
+    asked = repr(opened.signal("Movie", transpose_masks=True))
+    assert "their axes swapped, as asked" in asked
