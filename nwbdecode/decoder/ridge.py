@@ -190,11 +190,13 @@ class _Normal:
 
     def weights(self, alpha: float) -> np.ndarray:
         """Coefficients and, last, the intercept."""
-        from scipy.linalg import solve
+        from scipy.linalg import cho_factor, cho_solve
 
-        system = self.gram.copy()
+        # Columns first, as LAPACK has them; `solve` would estimate a condition number too.
+        system = self.gram.copy(order="F")
         system[np.diag_indices_from(system)] += alpha * self.unit
-        inner = solve(system, self.right, assume_a="pos", overwrite_a=True, check_finite=False)
+        factor = cho_factor(system, overwrite_a=True, check_finite=False)
+        inner = cho_solve(factor, self.right, check_finite=False)
         coefficients = self.x.T @ inner if self.dual else inner
         return np.vstack([coefficients, self.y_mean - self.x_mean @ coefficients])
 
