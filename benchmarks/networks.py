@@ -80,7 +80,7 @@ def steps(rounds: int = 5) -> str:
     rows, line = [], facts("nwbdecode", "torch")
     for channels in (16, 128):
         seconds: dict[str, list[float]] = {"compact": [], "frey2021": []}
-        step = {kind: _step(kind, channels) for kind in seconds}
+        step = {kind: stepper(kind, channels) for kind in seconds}
         for round_ in range(rounds + 1):
             for kind, taken in seconds.items():
                 began = time.process_time()
@@ -102,7 +102,7 @@ def _spread(values: Any) -> str:
     return f"{np.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
 
 
-def _step(kind: str, channels: int) -> Any:
+def stepper(kind: str, channels: int) -> Any:
     """Make one step of training callable, on windows of noise."""
     import torch
 
