@@ -101,6 +101,21 @@ def test_bins_of_any_width_are_followed_as_closely(per_bin: float) -> None:
     assert np.median(np.abs(fast / plain - 1), axis=0).max() < 2e-4
 
 
+@pytest.mark.parametrize("engine", ["filterbank", "torch"])
+def test_power_is_zero_only_where_the_plain_transform_hears_nothing(engine: str) -> None:
+    # Three samples in a minute of silence: every bin sees one of them or none, and none may be
+    # lost between the points that power is averaged from.
+    rate, samples = 2000.0, np.zeros((120_000, 2), dtype=np.float32)
+    samples[[30_011, 61_503, 61_504]] = [[1.0, 1e-4], [-2.0, 1e-4], [2.0, 1e-4]]
+    how: dict[str, Any] = {"rate": rate, "lowest": 4.0, "bin": 0.02, "progress": False}
+    fast = wavelet_power(samples, engine=engine, **how)
+    plain = wavelet_power(samples, engine="reference", truncate=4.5, **how)
+    # Where only the rounding of its Fourier transforms is left, it hears nothing.
+    heard = (plain > 1e-12 * plain.max("time")).to_numpy()
+    assert 0.01 < heard.mean() < 0.5
+    assert (fast.to_numpy()[heard] > 0).all()
+
+
 def test_an_impulse_fades_as_in_the_plain_transform() -> None:
     # Away from the impulse, power is right until it has fallen by more than four orders.
     rate = 20_000.0
