@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from nwbdecode.features import align, traces, wavelet_power
     from nwbdecode.load import Signal, open
     from nwbdecode.many import fit_many
-    from nwbdecode.pipeline import fit, importance, predict
+    from nwbdecode.onward import importance, predict
+    from nwbdecode.pipeline import fit
     from nwbdecode.results import add_decoding, append, read, write
 
 __version__ = "0.1.0"
@@ -45,9 +46,9 @@ _HOMES = {
     "cross_validate": "evaluate",
     "fit": "pipeline",
     "fit_many": "many",
-    "importance": "pipeline",
+    "importance": "onward",
     "open": "load",
-    "predict": "pipeline",
+    "predict": "onward",
     "read": "results",
     "report": "explore",
     "traces": "features",

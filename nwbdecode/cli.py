@@ -236,12 +236,12 @@ def predict(
     nwbdecode predict monday_decoded.nwb tuesday.nwb --match position -o tuesday_decoded.nwb
     nwbdecode predict monday_decoded.nwb monday.nwb --final -o monday_in_sample.nwb
     """
-    from nwbdecode import pipeline
+    from nwbdecode import onward
     from nwbdecode.load import open as open_source
 
     done, lies = is_done(output, source, None, exists), Whereabouts()
     with open_source(source, download=download) as opened:
-        result = pipeline.predict(
+        result = onward.predict(
             decoded, opened, output, use=use, match=match, run=run, signal=signal,
             channels=channels, time=time, only=only, exclude=exclude,
             keep_invalid=keep_invalid, exists=exists, announce=lies,
@@ -307,7 +307,7 @@ def importance(
     nwbdecode importance decoded.nwb --output with_importance.nwb
     nwbdecode importance decoded.nwb --repeats 20 --exists replace --output decoded.nwb
     """
-    from nwbdecode import pipeline
+    from nwbdecode import onward
     from nwbdecode.keeping import Destination
     from nwbdecode.results import read
 
@@ -315,7 +315,7 @@ def importance(
     place = Destination(output, exists=exists, run=run, announce=lies)
     place.check()
     stored = read(decoded, run=run)
-    result = pipeline.importance(
+    result = onward.importance(
         stored, source=source, by=by, repeats=repeats, random_state=seed,
         n_jobs=None if n_jobs == "auto" else n_jobs, client=scheduler,
     )  # fmt: skip

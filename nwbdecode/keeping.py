@@ -236,6 +236,11 @@ def _is_same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) ->
     return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
+def files_of(given: Any) -> tuple[str | os.PathLike[str], ...]:
+    """Give what was given as files, where it may be something in memory instead."""
+    return (given,) if isinstance(given, str | os.PathLike) else ()
+
+
 def own_file(opened: Source) -> str:
     """Path of the file that a recording was opened from, where a result can be added.
 
