@@ -167,8 +167,9 @@ def fit(
     from nwbdecode import evaluate
     from nwbdecode.estimate import training_seconds
     from nwbdecode.evaluate.cross_validation import outline
+    from nwbdecode.evaluate.foreseen import foresee
     from nwbdecode.evaluate.jobs import suited_job_count
-    from nwbdecode.features import align
+    from nwbdecode.features import align, power_labels
 
     made: dict[str, Any] = {
         "signal": _told(taken),
@@ -178,11 +179,14 @@ def fit(
     decoder = _decoder(settings, begun)
     decoder.check_settings()
     cv = evaluate.PurgedKFold(evaluation.folds, gap=evaluation.gap)
+    # Bins, bands and channels are known before features are, and with them most that can go wrong.
+    labels = power_labels(taken, **settings.features.model_dump())
+    aligned = align(read, labels)
+    foresee(decoder, labels, aligned, cv, refit=evaluation.refit)
+    known = outline(decoder, labels, aligned, cv)
+    place.rehearse(known.replace(recipe={**known.recipe, **made, "init": about}))
     with connected(client) as cluster:
         power = _features(taken, settings, client=cluster, progress=progress)
-        aligned = align(read, power)
-        known = outline(decoder, power, aligned, cv)
-        place.rehearse(known.replace(recipe={**known.recipe, **made, "init": about}))
         if n_jobs == "auto":
             tasks = evaluation.folds + evaluation.refit
             seconds = training_seconds(settings, taken, len(read))
