@@ -195,9 +195,10 @@ def _address(source: Mapping[str, Any]) -> list[str] | None:
     """What opens the recording again in the shell, None where nothing does."""
     if source.get("url"):
         told, url = source.get("dandi", {}), str(source["url"])
-        # An archive of one's own goes by its address; the others have names.
-        if told.get("dandiset") and re.fullmatch(r"[a-z-]+", told["instance"]):
-            url = "dandi://{instance}/{dandiset}@{version}/{path}".format(**told)
+        if told:
+            from nwbdecode.load.remote.dandi import label_of
+
+            url = label_of(**told) or url
         return [url, *(["--download"] if source["path"] else [])]
     if not source["path"]:
         return None

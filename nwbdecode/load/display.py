@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,8 @@ def listed_assets(found: Sequence[Asset]) -> str:
     for asset, shown in zip(found, sizes, strict=True):
         kind = "  Zarr: not streamed" if asset.is_zarr else ""
         lines.append(f"  {asset.path.ljust(path)}  {shown.rjust(size)}  {asset.asset_id}{kind}")
-    return "\n".join([*lines, "", f"  look into one: nwbdecode inspect '{first.label}'"])
+    command = shlex.join(["nwbdecode", "inspect", first.label])
+    return "\n".join([*lines, "", f"  look into one: {command}"])
 
 
 def _heading(source: Mapping[str, Any]) -> tuple[str, list[str]]:
