@@ -78,6 +78,8 @@ def as_html(found: Mapping[str, Any]) -> str:
 
 def listed_assets(found: Sequence[Asset]) -> str:
     """Write the NWB files of a dandiset as aligned text."""
+    from nwbdecode.load.zarr import has_hdmf_zarr
+
     first = found[0]
     sizes = [f"{asset.size / 1e6:.1f} MB" for asset in found]
     path, size = max(len(asset.path) for asset in found), max(map(len, sizes))
@@ -87,8 +89,9 @@ def listed_assets(found: Sequence[Asset]) -> str:
         f"{len(found)} NWB file{'s' if len(found) != 1 else ''}, {total / 1e9:.3g} GB",
         "",
     ]
+    zarr = "  Zarr" if has_hdmf_zarr() else '  Zarr: read with "nwbdecode[zarr]"'
     for asset, shown in zip(found, sizes, strict=True):
-        kind = "  Zarr: not streamed" if asset.is_zarr else ""
+        kind = zarr if asset.is_zarr else ""
         lines.append(f"  {asset.path.ljust(path)}  {shown.rjust(size)}  {asset.asset_id}{kind}")
     command = shlex.join(["nwbdecode", "inspect", first.label])
     return "\n".join([*lines, "", f"  look into one: {command}"])
