@@ -110,18 +110,22 @@ def _clock(
         rate = neural.stated_rate(series, path)
         start = float(series.starting_time or 0.0)
         stop, gaps, read = start + shape[0] / rate, 0, "whole"
+        run = shape[0] / rate
     else:
         neural.check_stamps(path, shape, stamps.shape[0])
         seen = clock.probe(stamps, whole=full)
         rate, start, stop, gaps = seen.rate, seen.start, seen.stop, seen.gaps
         read = "whole" if seen.whole else "probed"
         problems += seen.problems
+        # Where some stretches were looked at, the others have as many gaps.
+        run = shape[0] / rate / (gaps * max(1.0, shape[0] / max(seen.seen, 1)) + 1)
     return {
         "rate": _number(rate),
         "start": _number(start),
         "stop": _number(stop),
         "duration": _number(stop - start),
         "gaps": gaps,
+        "run": _number(run),
         # A clock says how many samples its time would hold.
         "lost": 0.0 if stamps is None else _lost(shape[0], rate * (stop - start)),
         "clock": "rate" if stamps is None else "timestamps",
@@ -208,6 +212,7 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
         "stop": _number(stop),
         "duration": _number(stop - start),
         "gaps": gaps,
+        "run": _number(_observed_run(table, stop - start)),
         "lost": 0.0,
         "clock": "spike times",
         "clock_read": "whole" if whole else "probed",
@@ -215,6 +220,18 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
         "channels": len(table),
         "bytes": 8 * spikes,
     }, known
+
+
+def _observed_run(table: Any, duration: float) -> float:
+    """Seconds of an average stretch in which units were observed."""
+    intervals = units.observed(table)
+    if not intervals or not sum(map(len, intervals)):
+        return duration
+    runs = np.unique(np.concatenate(intervals), axis=0)
+    until = np.maximum.accumulate(runs[:, 1])
+    first = np.append(0, np.flatnonzero(runs[1:, 0] > until[:-1]) + 1)
+    last = np.append(first[1:], len(runs)) - 1
+    return float((until[last] - runs[first, 0]).mean())
 
 
 def _described(path: str, item: Any, listed: Index, full: bool) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class Probe:
         Steps longer than `GAP` median steps among those looked at.
     whole : bool
         Whether every timestamp was looked at.
+    seen : int
+        Timestamps that were looked at.
     problems : tuple of str
         What makes the clock unusable.
     """
@@ -47,6 +49,7 @@ class Probe:
     stop: float
     gaps: int = 0
     whole: bool = True
+    seen: int = 0
     problems: tuple[str, ...] = field(default=())
 
 
@@ -139,7 +142,7 @@ def probe(stamps: Reader, *, whole: bool = False) -> Probe:
     last = float(_times(stamps, n - 1, n)[0]) if n else float("nan")
     rate = even / taken if taken > 0 else float("nan")
     stop_time = last + (1 / rate if taken > 0 else 0.0)
-    return Probe(rate, first, stop_time, gaps, seen >= n, tuple(problems))
+    return Probe(rate, first, stop_time, gaps, seen >= n, seen, tuple(problems))
 
 
 def scan(stamps: Reader, *, path: str) -> tuple[Segment, ...]:

@@ -21,6 +21,8 @@ _SPIKES, _RHYTHM_BIN, _RHYTHM_SHRINK = 2000.0, 0.1, 0.5
 _PLACE = 4
 #: Lowest band in Hz and bins of a window, of which the first that a recording is long enough for.
 _SCALES = ((2.0, 64), (4.0, 32), (8.0, 16))
+#: Fewest bins of a window, and the part of a gapless run that one may take at most.
+_SHORTEST, _OF_A_RUN = 8, 0.5
 #: Seconds to both sides of a wavelet at 1 Hz.
 _REACH = 11.6
 #: Widest bin that is proposed for a target on a slow clock, s.
@@ -179,8 +181,13 @@ def _settings(
         options = ["--bin", f"{width:g}"]
     banded = signal["modality"] in ("ephys", "ecog") and signal["rate"] >= 60
     needed = 0.0
+    run = signal["run"] or seconds
+    # Half of what lies in runs as long, or more, then has a whole window around it.
+    most = int(_OF_A_RUN * run / width)
+    if most < _SHORTEST:
+        return [], f"its signal's gapless runs are too short: {run:.2g} s on average"
     for lowest, size in _SCALES:
-        window = max(8, round(size * shrink))
+        window = min(max(_SHORTEST, round(size * shrink)), most)
         # Two gaps, of window and filters to both sides, and windows at four ends; and a margin.
         reach = _REACH / lowest if banded else 0.0
         needed = 1.25 * (4 * window * width + 2 * reach) / (0.75 - 1 / FOLDS)

@@ -55,6 +55,7 @@ def column_entry(path: str, column: Column) -> dict[str, Any]:
         "stop": end,
         "duration": None if begin is None or end is None else end - begin,
         "gaps": 0,
+        "run": None,
         "lost": 0.0,
         "clock": "rows",
         "clock_read": "whole",

@@ -138,9 +138,10 @@ class Source:
         dict
             ``source`` (facts on file, session and subject), ``signals`` and
             ``targets`` (a list of dict each: path, type, shape, rate in Hz,
-            start, stop and duration in s, units, gaps, problems; signals with
-            modality, locations and ``bytes`` of a full read; targets with
-            kind, components, share missing and derivations).
+            start, stop and duration in s, units, gaps, ``run`` (seconds between
+            gaps, on average), problems; signals with modality, locations and
+            ``bytes`` of a full read; targets with kind, components, share missing
+            and derivations).
         """
         from nwbdecode.load.catalog import catalog
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pynwb
+import pytest
+from click.testing import CliRunner
+from pynwb.ophys import Fluorescence, RoiResponseSeries
+from pynwb.testing.mock.ophys import mock_PlaneSegmentation
 
 from nwbdecode import load
+from nwbdecode.cli import cli
 from tests.load import recordings
+
+#: Options that make a command which is told quick, and leave its features and window as they are.
+QUICK = ["--epochs", "1", "--no-importance", "--jobs", "1", "--json"]
 
 
 def test_many_columns_and_series_stay_on_one_screen_and_are_all_in_the_catalog() -> None:
@@ -37,3 +48,73 @@ def test_why_nothing_can_be_decoded_is_said(source: load.Source) -> None:
     targets = source.catalog()["targets"]
     assert all(target["commands"] == {} for target in targets)
     assert {target["undecodable"][:9] for target in targets} == {"too short"}
+
+
+def runs_as_told(command: str) -> None:
+    """Run a command that a catalog tells, up to its result."""
+    done = CliRunner().invoke(cli, [*shlex.split(command)[1:], *QUICK])
+    assert done.exit_code == 0, done.stderr
+
+
+def with_speed(seconds: float) -> pynwb.NWBFile:
+    """A session with a running speed, ten samples a second."""
+    nwbfile = recordings.session()
+    speed = np.sin(np.arange(0, seconds, 0.1) / 9)
+    nwbfile.create_processing_module(name="behavior", description="tracked").add(
+        pynwb.TimeSeries(name="speed", data=speed, unit="m/s", rate=10.0)
+    )
+    return nwbfile
+
+
+def dropped_frames(seconds: float = 300.0) -> pynwb.NWBFile:
+    """Traces at 10 Hz of which every 40th frame is missing."""
+    nwbfile = with_speed(seconds)
+    time = np.arange(0, seconds, 0.1)
+    time = time[np.arange(time.size) % 40 != 0]
+    plane = mock_PlaneSegmentation(nwbfile=nwbfile, n_rois=3)
+    rois = plane.create_roi_table_region(region=[0, 1, 2], description="all")
+    data = np.random.default_rng(0).normal(size=(time.size, 3))
+    traces = RoiResponseSeries(name="F", data=data, rois=rois, unit="a.u.", timestamps=time)
+    nwbfile.processing["ophys"].add(Fluorescence(roi_response_series=traces))
+    return nwbfile
+
+
+def observed_in_trials(seconds: float = 300.0) -> pynwb.NWBFile:
+    """Units that were observed for 2 s of every 4."""
+    nwbfile = with_speed(seconds)
+    begin = np.arange(0, seconds, 4.0)
+    spikes = np.sort(np.random.default_rng(0).uniform(0, seconds, 6000))
+    for part in range(3):
+        nwbfile.add_unit(
+            spike_times=spikes[part::3][spikes[part::3] % 4 < 2],
+            obs_intervals=np.stack([begin, begin + 2], axis=1),
+        )
+    return nwbfile
+
+
+@pytest.mark.parametrize("made", [dropped_frames, observed_in_trials])
+def test_the_command_for_a_recording_in_many_pieces_works(
+    made: Callable[[], pynwb.NWBFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NWBDECODE_CACHE", str(tmp_path / "cache"))
+    recordings.save(made(), tmp_path)
+    (target,) = load.open("session.nwb").catalog()["targets"]
+    runs_as_told(target["commands"][""])
+
+
+def test_the_pieces_of_a_long_clock_are_told_from_those_looked_at() -> None:
+    (traces,) = load.open(dropped_frames(9000.0)).catalog()["signals"]
+    assert traces["clock_read"] == "probed"
+    assert traces["run"] == pytest.approx(3.9, rel=0.1)
+
+
+def test_pieces_too_short_for_any_window_are_said(tmp_path: Path) -> None:
+    nwbfile = with_speed(600.0)
+    time = np.arange(0, 600, 0.1)
+    time = time[np.arange(time.size) % 8 != 0]
+    recordings.add_electrodes(nwbfile)
+    nwbfile.add_acquisition(recordings.electrical(nwbfile, n=time.size, timestamps=time))
+    opened = load.open(recordings.save(nwbfile, tmp_path))
+    reason = opened.catalog()["targets"][0]["undecodable"]
+    assert reason == "its signal's gapless runs are too short: 0.7 s on average"
