@@ -75,7 +75,7 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
     return found
 
 
-def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
+def _common(path: str, series: TimeSeries, full: bool, *, repeats: bool = False) -> dict[str, Any]:
     shape = shape_of(series)
     problems: list[str] = []
     entry: dict[str, Any] = {
@@ -95,7 +95,7 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
             entry["shape"] = list(shape)
         elif bands.is_decomposition(series) or len(shape) != 3:
             neural.check_shape(path, shape, banded=bands.is_decomposition(series))
-        entry |= _clock(path, series, shape, full, problems)
+        entry |= _clock(path, series, shape, full, problems, repeats=repeats)
     except NWBDecodeError as error:
         problems.append(str(error))
         entry |= {**dict.fromkeys(NO_CLOCK), "gaps": 0, "clock": "", "clock_read": "whole"}
@@ -103,7 +103,13 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
 
 
 def _clock(
-    path: str, series: TimeSeries, shape: tuple[int, ...], full: bool, problems: list[str]
+    path: str,
+    series: TimeSeries,
+    shape: tuple[int, ...],
+    full: bool,
+    problems: list[str],
+    *,
+    repeats: bool,
 ) -> dict[str, Any]:
     stamps = clock.stamps_of(series)
     if stamps is None:
@@ -113,7 +119,7 @@ def _clock(
         run = shape[0] / rate
     else:
         neural.check_stamps(path, shape, stamps.shape[0])
-        seen = clock.probe(stamps, whole=full)
+        seen = clock.probe(stamps, whole=full, repeats=repeats)
         rate, start, stop, gaps = seen.rate, seen.start, seen.stop, seen.gaps
         read = "whole" if seen.whole else "probed"
         problems += seen.problems
@@ -257,7 +263,8 @@ def _movie(series: TimeSeries, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(path: str, series: TimeSeries, listed: Index, full: bool) -> dict[str, Any]:
-    entry = _common(path, series, full)
+    # Of a frame that was written twice, `targets` takes the first.
+    entry = _common(path, series, full, repeats=True)
     shape = tuple(entry["shape"])
     usable = len(shape) in (1, 2, 3) and 0 not in shape
     if is_intervals(series):

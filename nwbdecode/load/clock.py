@@ -113,7 +113,7 @@ def median_step(stamps: Reader) -> float:
     return float(np.median(every)) if every.size else float("nan")
 
 
-def probe(stamps: Reader, *, whole: bool = False) -> Probe:
+def probe(stamps: Reader, *, whole: bool = False, repeats: bool = False) -> Probe:
     """Look at a clock: all of a short one, the ends and spread blocks of a long one.
 
     Parameters
@@ -122,6 +122,8 @@ def probe(stamps: Reader, *, whole: bool = False) -> Probe:
         Seconds.
     whole : bool, default False
         Look at all of a long one too.
+    repeats : bool, default False
+        Whether equal neighbors are allowed, as targets have them.
     """
     n = stamps.shape[0]
     step = median_step(stamps)
@@ -130,7 +132,7 @@ def probe(stamps: Reader, *, whole: bool = False) -> Probe:
     for start, stop in _blocks(n, whole=whole):
         times = _times(stamps, start, stop)
         seen += stop - start
-        wrong = fault(times, start)
+        wrong = fault(times, start, repeats=repeats)
         if wrong and not problems:
             problems.append(wrong)
         steps = np.diff(times)

@@ -118,3 +118,23 @@ def test_pieces_too_short_for_any_window_are_said(tmp_path: Path) -> None:
     opened = load.open(recordings.save(nwbfile, tmp_path))
     reason = opened.catalog()["targets"][0]["undecodable"]
     assert reason == "its signal's gapless runs are too short: 0.7 s on average"
+
+
+def test_a_target_whose_clock_repeats_a_time_is_decodable(tmp_path: Path) -> None:
+    """As some systems write a frame twice; a time that goes back is a fault still."""
+    nwbfile = with_speed(300.0)
+    recordings.add_electrodes(nwbfile)
+    nwbfile.add_acquisition(recordings.electrical(nwbfile, n=60_000, rate=200.0))
+    time = np.arange(0, 300, 0.02)
+    back = time.copy()
+    time[100], back[100] = time[99], time[98]
+    for name, stamps in (("twice", time), ("back", back)):
+        nwbfile.processing["behavior"].add(
+            pynwb.TimeSeries(name=name, data=np.sin(time), unit="m/s", timestamps=stamps)
+        )
+    opened = load.open(recordings.save(nwbfile, tmp_path))
+    told = {one["path"].rsplit("/")[-1]: one for one in opened.catalog()["targets"]}
+    assert (told["twice"]["problems"], told["twice"]["undecodable"]) == ([], "")
+    assert told["twice"]["commands"]
+    assert opened.targets("twice")["twice"].attrs["repeated_timestamps"] == 1
+    assert "does not come after" in told["back"]["undecodable"]
