@@ -57,6 +57,7 @@ def add_commands(found: dict[str, Any]) -> None:
             reason = _fill(target, where, stem, usable, found["targets"])
         target["undecodable"] = reason
         target.pop("usual", "")
+        target.pop("varying", [])
 
 
 def _faults(target: Mapping[str, Any]) -> list[str]:
@@ -118,6 +119,8 @@ def _asked(target: Mapping[str, Any], what: str, others: Sequence[Mapping[str, A
     path = target["path"]
     if len(target["shape"]) == 3:
         path += "[0,*]"
+    if not what and target.get("varying"):
+        path += f"[{','.join(target['varying'])}]"
     paths = [path]
     if what == "head_direction":
         folder = path.rpartition("/")[0]

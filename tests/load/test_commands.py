@@ -138,3 +138,73 @@ def test_a_target_whose_clock_repeats_a_time_is_decodable(tmp_path: Path) -> Non
     assert told["twice"]["commands"]
     assert opened.targets("twice")["twice"].attrs["repeated_timestamps"] == 1
     assert "does not come after" in told["back"]["undecodable"]
+
+
+def decodable(tmp_path: Path, *series: pynwb.TimeSeries) -> dict[str, dict[str, object]]:
+    """What a catalog says of series that lie beside 300 s of voltage, by their names."""
+    nwbfile = recordings.session()
+    recordings.add_electrodes(nwbfile)
+    nwbfile.add_acquisition(recordings.electrical(nwbfile, n=60_000, rate=200.0))
+    for one in series:
+        nwbfile.add_acquisition(one)
+    opened = load.open(recordings.save(nwbfile, tmp_path))
+    return {one["path"].rsplit("/")[-1]: one for one in opened.catalog()["targets"]}
+
+
+def series(name: str, data: object, unit: str = "n.a.") -> pynwb.TimeSeries:
+    return pynwb.TimeSeries(name=name, data=data, unit=unit, rate=10.0)
+
+
+def test_a_series_that_never_changes_is_no_target(tmp_path: Path) -> None:
+    told = decodable(
+        tmp_path,
+        series("still", np.where(np.arange(3000) < 9, np.nan, 2.5), "m"),
+        series("count", np.full(3000, 3), "m"),
+        series("silence", ["off"] * 3000),
+        series("lost", np.full(3000, np.nan), "m"),
+        series("moving", np.sin(np.arange(3000.0)), "m"),
+    )
+    reasons = {name: one["undecodable"] for name, one in told.items()}
+    still = (reasons["still"], reasons["count"], reasons["silence"])
+    assert still == ("it never changes",) * 3
+    assert reasons["lost"] == "every sample is missing"
+    assert reasons["moving"] == ""
+    assert all(bool(one["commands"]) != bool(one["undecodable"]) for one in told.values())
+
+
+def test_a_column_that_never_changes_is_left_out_of_the_command(tmp_path: Path) -> None:
+    flat = np.stack([np.sin(np.arange(3000) / 9), np.zeros(3000), np.cos(np.arange(3000) / 9)], 1)
+    command = decodable(tmp_path, series("place", flat, "m"))["place"]["commands"][""]  # type: ignore[index]
+    assert "--target 'acquisition/place[0,2]'" in command
+
+
+def test_a_state_that_one_fold_alone_would_see_is_no_target(tmp_path: Path) -> None:
+    states = np.repeat(["rest", "run", "sleep"], [400, 1300, 1300])
+    told = decodable(
+        tmp_path, series("states", states.tolist()), series("often", np.tile(states[::5], 5))
+    )
+    assert told["states"]["undecodable"] == (
+        "class 'rest' is seen from 0 to 39.9 s alone: a fold that tests it has none to learn from"
+    )
+    assert told["often"]["commands"]
+
+
+def test_columns_that_say_when_are_no_targets() -> None:
+    rng = np.random.default_rng(0)
+    nwbfile = recordings.ephys()
+    columns = ("cue_start_time", "pole_in_time", "choice_times", "reaction_time", "choice")
+    for name in columns:
+        nwbfile.add_trial_column(name=name, description="d")
+    for start in np.arange(0, 90, 3.0):
+        took = rng.uniform(0.2, 1)
+        nwbfile.add_trial(
+            start_time=start, stop_time=start + 2, cue_start_time=rng.uniform(4, 5), choice="a",
+            pole_in_time=start + 0.5, choice_times=start + 0.5 + took, reaction_time=took,
+        )  # fmt: skip
+    nwbfile.trials["choice"].data[:] = rng.choice(["a", "b"], size=30).tolist()
+    nwbfile.trials["choice"].data[3] = "c"
+    told = {one["path"]: one["undecodable"] for one in load.open(nwbfile).catalog()["targets"]}
+    reasons = [told[f"intervals/trials/{name}"] for name in columns]
+    assert reasons[:3] == ["it says when, not what"] * 3
+    assert "in memory only" in reasons[3]
+    assert reasons[4].startswith("class 'c' is seen from 9 to 9 s alone")
