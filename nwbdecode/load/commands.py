@@ -204,7 +204,7 @@ def _settings(
 def _address(source: Mapping[str, Any]) -> list[str] | None:
     """What opens the recording again in the shell, None where nothing does."""
     if source.get("url"):
-        told, url = source.get("dandi", {}), str(source["url"])
+        told, url = source.get("dandi", {}), str(source.get("signed") or source["url"])
         if told:
             from nwbdecode.load.remote.dandi import label_of
 

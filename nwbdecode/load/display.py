@@ -45,7 +45,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     if commands:
         # From the left edge, so that a line can be copied whole.
         out += ["", "  decode", *commands]
-    notes = [note for note in (more, _note(found)) if note]
+    notes = [note for note in (more, _signed(found), _note(found)) if note]
     return "\n".join([*out, "", *(f"  {note}" for note in notes)] if notes else out)
 
 
@@ -72,7 +72,7 @@ def as_html(found: Mapping[str, Any]) -> str:
     commands, more = _commands(found)
     if commands:
         out.append(f"<p>decode</p><pre>{html.escape(chr(10).join(commands))}</pre>")
-    notes = [html.escape(note) for note in (more, _note(found)) if note]
+    notes = [html.escape(note) for note in (more, _signed(found), _note(found)) if note]
     return "".join([*out, f"<small>{'<br>'.join(notes)}</small>" if notes else "", "</div>"])
 
 
@@ -205,6 +205,13 @@ def _regions(entry: Mapping[str, Any]) -> list[str]:
         return []
     masks = [f"{count} ROIs in {path!r}" for path, count in entry["regions"].items()]
     return masks or ["no masks: a grid of pixels"]
+
+
+def _signed(found: Mapping[str, Any]) -> str:
+    """Say of commands to an address without its signature what they lack."""
+    if not found["source"].get("signed"):
+        return ""
+    return "the address was signed: give all of it again, no command holds what signs it"
 
 
 def _note(found: Mapping[str, Any]) -> str:
