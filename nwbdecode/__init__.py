@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nwbdecode.evaluate import PurgedKFold, cross_validate
     from nwbdecode.explore import explore, report
     from nwbdecode.features import align, traces, wavelet_power
-    from nwbdecode.load import Signal, open
+    from nwbdecode.load import Signal, as_signal, open
     from nwbdecode.many import fit_many
     from nwbdecode.onward import importance, predict
     from nwbdecode.pipeline import fit
@@ -43,6 +43,7 @@ _HOMES = {
     "add_decoding": "results",
     "align": "features",
     "append": "results",
+    "as_signal": "load",
     "cross_validate": "evaluate",
     "fit": "pipeline",
     "fit_many": "many",
@@ -67,6 +68,7 @@ __all__ = [
     "add_decoding",
     "align",
     "append",
+    "as_signal",
     "cross_validate",
     "explore",
     "fit",

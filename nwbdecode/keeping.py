@@ -115,6 +115,11 @@ class Destination:
 
         if self.exists != "skip" or not (self.append or self.output):
             return None
+        if opened.is_signal:
+            raise NWBDecodeError(
+                "exists='skip' finds a result by the file of its recording, and a signal in memory "
+                "has none; choose 'error', 'replace' or 'new'"
+            )
         file = own_file(opened) if self.append else str(self.output)
         there = standing(file, request, run=self.run, appended=self.append)
         if there is not None and self.announce is not None:

@@ -49,7 +49,8 @@ def predict(
     Parameters
     ----------
     decoded : Decoding, or path of a file that `fit` wrote
-    source : path, open NWBFile or Source
+    source : path, open NWBFile, Source, or a signal as for `fit`
+        A signal has no targets beside it, so what is predicted of it has no score.
     output : path, optional
         NWB file to write; nothing is written by default.
     use : {"auto", "final", "ensemble"}, default "auto"

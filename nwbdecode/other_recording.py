@@ -33,7 +33,8 @@ def new_features(
     recipe, place = dict(result.recipe["features"]), result.source.get("signal", {})
     trained = result.channels["channel"].to_numpy().tolist()
     how = {"time": choice.time, **choice.epochs, **signal_options(result)}
-    path = choice.signal or place.get("path")
+    # A signal in memory is the only one, whatever it is called.
+    path = choice.signal or (None if source.is_signal else place.get("path"))
     signal = source.signal(path, channels=choice.channels, **how)
     _check_alike(place, signal, recipe)
     # Of bipolar pairs, those that were read are the electrodes.

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from nwbdecode.matching import Match
     from nwbdecode.results.runs import Exists
 
-    AnySource: TypeAlias = str | Path | NWBFile | Source
+    #: A recording, or a signal in its place as `as_signal` takes it.
+    AnySource: TypeAlias = str | Path | NWBFile | Source | Signal | xr.DataArray | Any
     AnyConfig: TypeAlias = FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None
     Span: TypeAlias = tuple[float | None, float | None]
 
@@ -58,12 +59,14 @@ def fit(
 
     Parameters
     ----------
-    source : path, open NWBFile or Source
+    source : path, open NWBFile, Source, or a signal
+        A signal as `as_signal` takes or gives it: a Signal, a DataArray with a time, or a
+        SpikeInterface recording. It has no targets beside it: they are arrays then.
     signal : str, optional
         Path of the signal in the file; may be left out if there is only one.
-    targets : str, list of str, or dict of name to str
+    targets : str, list of str, or dict of name to str or DataArray
         As for `Source.targets`, such as ``"behavior/Position/led1:speed"``; or what
-        it gave.
+        it gave, or arrays like it: a ``time`` in seconds, ``attrs["kind"]``.
     output : path, optional
         NWB file to write; nothing is written by default.
     config : FitConfig, mapping, or path of a TOML or JSON file, optional
@@ -153,9 +156,6 @@ def fit(
         **settings.epochs.model_dump(),
         cache=settings.cache,
     )
-    if not targets:
-        paths = [entry["path"] for entry in opened.catalog()["targets"]]
-        raise NWBDecodeError(f"no target was given; name at least one. {suggest('', paths)}")
     read = _read_targets(opened, targets, keep_invalid=settings.epochs.keep_invalid)
     begun, about = (None, None) if init is None else begin_from(init, taken, match, init_run)
     request = fit_request(taken, read, settings, about, opened.movie_files)
@@ -230,8 +230,15 @@ def with_epochs(
 def _read_targets(
     opened: Source, targets: Any, *, keep_invalid: bool
 ) -> Mapping[str, xr.DataArray]:
-    if isinstance(targets, Mapping) and all(hasattr(t, "dims") for t in targets.values()):
+    if (
+        isinstance(targets, Mapping)
+        and targets
+        and all(hasattr(t, "dims") for t in targets.values())
+    ):
         return targets
+    if not targets and not opened.is_signal:
+        paths = [entry["path"] for entry in opened.catalog()["targets"]]
+        raise NWBDecodeError(f"no target was given; name at least one. {suggest('', paths)}")
     return opened.targets(targets, keep_invalid=keep_invalid)
 
 
@@ -257,8 +264,8 @@ def _told(taken: Signal) -> dict[str, Any]:
     """What a result's recipe says of the signal that was taken."""
     span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
     told = {"path": taken.path, "time": span}
-    if "imaging" in taken.source["signal"]:
-        told["imaging"] = taken.source["signal"]["imaging"]
+    if imaging := taken.source.get("signal", {}).get("imaging"):
+        told["imaging"] = imaging
     return told
 
 

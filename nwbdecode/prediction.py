@@ -96,6 +96,9 @@ def decode(
         )
     power, about = new_features(result, source, choice, progress=progress)
     truth, unscored = truth_of(result, source, power, keep_invalid=kept)
+    if source.is_signal:
+        reason = "a signal in memory has no targets beside it"
+        unscored = dict.fromkeys(result.targets, reason)
     if not result.source.get("object_id"):
         reason = "the result does not say which session its decoders were trained on"
         unscored = dict.fromkeys(result.targets, reason)

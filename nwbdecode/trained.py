@@ -44,6 +44,11 @@ def trained_source(result: Decoding, source: Any = None) -> Source:
                 f"the decoded recording is not {told}; name it with `source` (--source)"
             )
     opened = open_source(source)
+    if opened.is_signal:
+        raise NWBDecodeError(
+            "whether a signal in memory is the one that was decoded cannot be told; give its "
+            "features as `power`"
+        )
     if not same_session(result.source, opened.facts):
         raise NWBDecodeError(
             f"the result was made from session {result.source.get('identifier')!r}, the source "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def open(
-    source: str | Path | NWBFile | Source,
+    source: Any,
     *,
     download: bool = False,
     cache: str | Path | None = None,
@@ -32,12 +32,13 @@ def open(
 
     Parameters
     ----------
-    source : str, Path, pynwb.NWBFile or Source
+    source : str, Path, pynwb.NWBFile, Source, or a signal
         A local NWB file in HDF5, an NWB-Zarr folder (with the ``zarr``
         extra), an address (``https://``, ``s3://`` of a public bucket,
         ``dandi://INSTANCE/ID[@VERSION]/PATH``, ``DANDI:ID[@VERSION]/PATH``, or
         an asset's address on an archive's site or API), an NWBFile that is
-        already open, or a Source, which is given back.
+        already open, or a Source, which is given back. A signal as `as_signal` takes
+        or gives it stands for a recording without targets.
     download : bool, default False
         Fetch a remote file whole, rather than the parts that are read.
     cache : path, optional
@@ -61,6 +62,10 @@ def open(
     """
     if isinstance(source, Source):
         return source
+    from nwbdecode.load.held import SignalSource, is_signal
+
+    if is_signal(source) and not download:
+        return SignalSource(source)
     opened = Source(locate(source, download=download, cache=cache, cache_bytes=cache_bytes))
     # Faults of the file show here and not at first use.
     _ = opened.nwbfile
@@ -79,6 +84,9 @@ class Source:
     location : Location
         Where the recording lies.
     """
+
+    #: Whether it is a signal alone, of which no file tells more.
+    is_signal: bool = False
 
     def __init__(self, location: Location) -> None:
         self._location = location
