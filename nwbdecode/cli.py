@@ -29,6 +29,7 @@ from nwbdecode.cli_options import (
     from_network,
     in_parallel,
     matching,
+    of_modality,
     on_cluster,
     reading_run,
     run_settings,
@@ -217,14 +218,15 @@ def fit(
 @matching
 @reading_run
 @selecting
+@of_modality
 @from_network
 @common
 def predict(
     decoded: str, source: str, output: str, exists: Any, use: Any, match: Any, run: str | None,
     signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
-    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool | None, download: bool,
-    as_json: bool,
+    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool | None,
+    modality: Any, download: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Decode SOURCE with the decoders in DECODED, a file that fit wrote.
 
@@ -244,7 +246,7 @@ def predict(
         result = onward.predict(
             decoded, opened, output, use=use, match=match, run=run, signal=signal,
             channels=channels, time=time, only=only, exclude=exclude,
-            keep_invalid=keep_invalid, exists=exists, announce=lies,
+            keep_invalid=keep_invalid, modality=modality, exists=exists, announce=lies,
         )  # fmt: skip
     said = result.recipe["prediction"]
     told = ("use", "in_sample", "unscored", "largest_difference", "match", "missing_channels")

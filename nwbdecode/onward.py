@@ -34,6 +34,7 @@ def predict(
     only: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
     keep_invalid: bool | None = None,
+    modality: Literal["ephys", "ecog"] | None = None,
     exists: Exists | Literal["skip"] = "error",
     announce: Announce | None = None,
     progress: bool = True,
@@ -66,11 +67,11 @@ def predict(
         Which run of `decoded`, a file that holds several.
     signal : str, optional
         Path of the signal in `source`, if it differs from the one trained on.
-    channels, time, only, exclude, keep_invalid
+    channels, time, only, exclude, keep_invalid, modality
         As for `Source.signal`; by default the channels trained on and, for
         another recording, all of it, with or without its invalid times as in
-        training. What else training chose or excluded is not looked for in another
-        recording: name it again.
+        training, and of the modality that training was told. What else training chose
+        or excluded is not looked for in another recording: name it again.
     exists : {"error", "replace", "new", "skip"}, default "error"
         If `output` is there: refuse, replace it, or take the next free name; "skip"
         as for `fit`.
@@ -112,9 +113,13 @@ def predict(
         place.check()
     result = _with_decoders(decoded, run)
     kept, left_out = ([v] if isinstance(v, str) else list(v or []) for v in (only, exclude))
-    chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid, match)
+    chosen = prediction.Choice(
+        signal, channels, time, kept, left_out, keep_invalid, match, modality
+    )
     opened = open_source(source)
     choice = {"use": use, **vars(chosen)}
+    # What is left to the file or to training was not asked for by those of earlier versions.
+    choice = {name: held for name, held in choice.items() if name != "modality" or held}
     request = predict_request(result, opened.facts, choice, opened.movie_files)
     there = place.standing(opened, request)
     if there is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Choice:
     exclude: Sequence[str] = ()
     keep_invalid: bool | None = None
     match: Match = "id"
+    modality: Literal["ephys", "ecog"] | None = None
 
     @property
     def epochs(self) -> dict[str, Any]:

@@ -81,8 +81,12 @@ def trained_features(
 def signal_options(result: Decoding) -> dict[str, Any]:
     """How the signal was taken out of its recording, beside path, channels and time."""
     told = result.recipe.get("signal", {})
+    place = result.source.get("signal", {})
     # A result made step by step has no such record; its source has the same.
-    return dict(told.get("imaging") or result.source.get("signal", {}).get("imaging") or {})
+    options = dict(told.get("imaging") or place.get("imaging") or {})
+    if place.get("modality_from") == "given":
+        options["modality"] = place["modality"]
+    return options
 
 
 def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float | None] | None:

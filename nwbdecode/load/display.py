@@ -12,7 +12,7 @@ from nwbdecode.load.folding import More, folded
 if TYPE_CHECKING:
     from nwbdecode.load.remote.dandi import Asset
 
-_SIGNALS = ("path", "type", "shape", "rate", "duration", "units", "gaps and problems")
+_SIGNALS = ("path", "type", "modality", "shape", "rate", "duration", "units", "gaps and problems")
 _TARGETS = (
     "path",
     "type",
@@ -140,6 +140,7 @@ def _signal_row(signal: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         signal["path"],
         signal["type"],
+        signal["modality"],
         _shape(signal),
         _unit(signal["rate"], "Hz"),
         _unit(signal["duration"], "s"),

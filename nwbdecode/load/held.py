@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
@@ -99,14 +99,16 @@ class SignalSource(Source):
         only: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
         keep_invalid: bool = False,
+        modality: Literal["ephys", "ecog"] | None = None,
         cache: str | Path | None = None,
         **imaging: Any,
     ) -> Signal:
         from nwbdecode.load.electrodes import choose
         from nwbdecode.load.imaging.options import ImagingOptions
+        from nwbdecode.load.modality import taken_as
         from nwbdecode.load.neural import check_span
 
-        held = self._signal
+        held = taken_as(self._signal, modality)
         if path not in (None, held.path):
             raise NWBDecodeError(f"a signal in memory is the only one; leave out signal={path!r}")
         if only or exclude:

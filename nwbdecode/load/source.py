@@ -165,6 +165,7 @@ class Source:
         only: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
         keep_invalid: bool = False,
+        modality: Literal["ephys", "ecog"] | None = None,
         regions: str = "auto",
         grid: tuple[int, int] = (16, 16),
         block: int | None = None,
@@ -199,6 +200,9 @@ class Source:
             they become gaps of the signal.
         keep_invalid : bool, default False
             Keep what the file's ``invalid_times`` mark; by default it is excluded.
+        modality : {"ephys", "ecog"}, optional
+            What electrodes record, which decides later defaults; by default words in the
+            file tell: of its path, description, locations and groups.
         regions : str, default "auto"
             Of a movie: ``"masks"`` of the file's PlaneSegmentation, the path of
             one, ``"grid"``, or masks where there are any, else the grid.
@@ -237,6 +241,7 @@ class Source:
         from nwbdecode.load.epochs import epochs_of
         from nwbdecode.load.imaging.movie import BEST, best_movie
         from nwbdecode.load.imaging.options import ImagingOptions
+        from nwbdecode.load.modality import taken_as
         from nwbdecode.load.neural import make_signal
         from nwbdecode.load.series import find, only_signal
 
@@ -266,7 +271,7 @@ class Source:
                 imaging=imaging,
                 cache=None if cache is None else str(cache),
             )
-            return within(made, epochs)
+            return within(taken_as(made, modality), epochs)
 
     def targets(
         self,
