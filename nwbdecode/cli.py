@@ -167,7 +167,7 @@ def fit(
     if output is None and not append:
         raise click.UsageError("give --output FILE for a new file, or --append for SOURCE itself")
     lies = Whereabouts()
-    with open_source(source, download=download) as opened:
+    with open_source(source, download=download, cache=settings.cache) as opened:
         done = is_done(output, source, run, exists)
         if exists != "skip":
             Destination(output, append, exists, run).check(opened)

@@ -219,7 +219,8 @@ _SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("--folds", "evaluation.folds", {"type": int, "help": "Blocks of cross-validation [5]."}),
     ("--seed", "seed", {"type": int, "help": "Seed of everything drawn [0]."}),
     ("--cache", "cache",
-     {"type": click.Path(file_okay=False), "help": "Folder to keep features in."}),
+     {"type": click.Path(file_okay=False),
+      "help": "Folder to keep features, traces and streams in."}),
     *IMAGING,
 ]  # fmt: skip
 

@@ -121,7 +121,8 @@ class FitConfig(_Section):
     seed : int, default 0
         Of training, bootstrap, chance and importance.
     cache : str, optional
-        Folder of the feature stores, instead of the user's cache folder.
+        Folder of features, traces of movies, streams and downloads, instead of the user's
+        cache folder.
 
     Examples
     --------

@@ -147,7 +147,7 @@ def fit(
     place = Destination(output, append, exists, run, announce, files_of(init))
     if exists != "skip":
         place.check()
-    opened = open_source(source)
+    opened = open_source(source, cache=settings.cache)
     taken = opened.signal(
         signal,
         channels=channels,
