@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load.spec import TargetSpec
+from nwbdecode.load.spec import TargetSpec, escaped
 
 #: Folds of cross-validation, unless told otherwise; likewise seconds a bin and bins a window.
 FOLDS = 5
@@ -116,19 +116,19 @@ def _order(target: Mapping[str, Any], signal: Mapping[str, Any]) -> list[str]:
 
 def _asked(target: Mapping[str, Any], what: str, others: Sequence[Mapping[str, Any]]) -> str:
     """How the target is asked for: ``--target`` of one derivation, or of none."""
-    path = target["path"]
+    path = escaped(target["path"])
     if len(target["shape"]) == 3:
         path += "[0,*]"
     if not what and target.get("varying"):
         path += f"[{','.join(target['varying'])}]"
     paths = [path]
     if what == "head_direction":
-        folder = path.rpartition("/")[0]
+        folder = target["path"].rpartition("/")[0]
         paths += [
-            other["path"]
+            escaped(other["path"])
             for other in others
             if other["path"].rpartition("/")[0] == folder
-            and other["path"] != path
+            and other["path"] != target["path"]
             and what in other["derivations"]
         ][:1]
     return str(TargetSpec(tuple(paths), what))

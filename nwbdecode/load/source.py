@@ -186,9 +186,10 @@ class Source:
             unique end of it. May be left out if there is only one signal, or only
             one beside sorted units and band power made of it. ``"best"`` takes
             the file's movie, motion-corrected if it can be.
-        channels : int, sequence of int, or str, optional
-            Ids of the electrode, ROI or unit table; text such as ``"0,3,5-8"``; or
-            a condition on the table, such as ``"location == 'CA1' and x > 3"``.
+        channels : int, sequence of int, bool array, or str, optional
+            Ids of the electrode, ROI or unit table; a mask of the signal's channels; text
+            such as ``"0,3,5-8"``; or a condition on the table, such as
+            ``"location == 'CA1' and x > 3"``.
         time : (start, stop), optional
             Seconds on the session's clock; either may be None.
         only : str or several, optional
@@ -241,6 +242,7 @@ class Source:
         from nwbdecode.load.epochs import epochs_of
         from nwbdecode.load.imaging.movie import BEST, best_movie
         from nwbdecode.load.imaging.options import ImagingOptions
+        from nwbdecode.load.imaging.video import refuse_video
         from nwbdecode.load.modality import taken_as
         from nwbdecode.load.neural import make_signal
         from nwbdecode.load.series import find, only_signal
@@ -255,6 +257,7 @@ class Source:
             path = best_movie(listed)
         if path is None:
             path = only_signal(listed, self._location.label)
+        refuse_video(self.nwbfile, path, listed)
         path = find(path, listed.signals, listed, what="signal")
         with reading(self._location.label):
             series = listed.signals[path]

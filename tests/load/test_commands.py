@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from pynwb.ophys import Fluorescence, RoiResponseSeries
 from pynwb.testing.mock.ophys import mock_PlaneSegmentation
 
+import nwbdecode as nd
 from nwbdecode import load
 from nwbdecode.cli import cli
 from tests.load import recordings
@@ -208,3 +209,18 @@ def test_columns_that_say_when_are_no_targets() -> None:
     assert reasons[:3] == ["it says when, not what"] * 3
     assert "in memory only" in reasons[3]
     assert reasons[4].startswith("class 'c' is seen from 9 to 9 s alone")
+
+
+def test_a_series_of_any_name_is_decoded_by_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NWBDECODE_CACHE", str(tmp_path / "cache"))
+    told = decodable(tmp_path, series("speed, cm=s [x] (raw)", np.sin(np.arange(3000) / 9), "m"))
+    (target,) = told.values()
+    runs_as_told(target["commands"][""])  # type: ignore[index]
+    (output,) = tmp_path.glob("*_decoded.nwb")
+    result = nd.read(output)
+    assert result.targets == ["speed_cm_s_x_raw"]
+    again = nd.predict(result, tmp_path / "session.nwb", use="final", progress=False)
+    assert again.recipe["prediction"]["in_sample"]
