@@ -140,7 +140,7 @@ def _signal_row(signal: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         signal["path"],
         signal["type"],
-        signal["modality"],
+        signal["modality"] or "?",
         _shape(signal),
         _unit(signal["rate"], "Hz"),
         _unit(signal["duration"], "s"),
