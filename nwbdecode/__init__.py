@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from nwbdecode.evaluate import PurgedKFold, cross_validate
     from nwbdecode.explore import explore, report
     from nwbdecode.features import align, traces, wavelet_power
-    from nwbdecode.load import Signal, open
+    from nwbdecode.load import Signal, as_signal, open
     from nwbdecode.many import fit_many
-    from nwbdecode.pipeline import fit, importance, predict
+    from nwbdecode.onward import importance, predict
+    from nwbdecode.pipeline import fit
     from nwbdecode.results import add_decoding, append, read, write
 
 __version__ = "0.1.0"
@@ -42,12 +43,13 @@ _HOMES = {
     "add_decoding": "results",
     "align": "features",
     "append": "results",
+    "as_signal": "load",
     "cross_validate": "evaluate",
     "fit": "pipeline",
     "fit_many": "many",
-    "importance": "pipeline",
+    "importance": "onward",
     "open": "load",
-    "predict": "pipeline",
+    "predict": "onward",
     "read": "results",
     "report": "explore",
     "traces": "features",
@@ -66,6 +68,7 @@ __all__ = [
     "add_decoding",
     "align",
     "append",
+    "as_signal",
     "cross_validate",
     "explore",
     "fit",

@@ -52,7 +52,10 @@ def fit_request(
                 "imaging": place.get("imaging"),
             },
             "targets": {
-                str(name): [held.attrs.get("spec") or _content(held), held.attrs["kind"]]
+                str(name): [
+                    held.attrs.get("spec") or _content(held),
+                    held.attrs.get("kind", "linear"),
+                ]
                 for name, held in targets.items()
             },
             "settings": settings.model_dump(mode="json", exclude={"cache"}),

@@ -63,6 +63,11 @@ def begin_from(
         )
     decoder = init if isinstance(init, StoredDecoder) else _refitted(init)
     sessions = _sessions(init, decoder)
+    if not any(signal.source.get(name) for name in IDENTITY):
+        raise NWBDecodeError(
+            "the signal does not say which session it is of, so the decoder to begin from might "
+            "have seen it; take the signal from its file, or leave out `init`"
+        )
     refuse_same_session(sessions, signal.source)
     config = {**decoder.config, "sessions": sessions}
     if isinstance(init, Decoding):

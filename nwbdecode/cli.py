@@ -29,6 +29,7 @@ from nwbdecode.cli_options import (
     from_network,
     in_parallel,
     matching,
+    of_modality,
     on_cluster,
     reading_run,
     run_settings,
@@ -166,7 +167,7 @@ def fit(
     if output is None and not append:
         raise click.UsageError("give --output FILE for a new file, or --append for SOURCE itself")
     lies = Whereabouts()
-    with open_source(source, download=download) as opened:
+    with open_source(source, download=download, cache=settings.cache) as opened:
         done = is_done(output, source, run, exists)
         if exists != "skip":
             Destination(output, append, exists, run).check(opened)
@@ -217,14 +218,15 @@ def fit(
 @matching
 @reading_run
 @selecting
+@of_modality
 @from_network
 @common
 def predict(
     decoded: str, source: str, output: str, exists: Any, use: Any, match: Any, run: str | None,
     signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
-    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool | None, download: bool,
-    as_json: bool,
+    only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool | None,
+    modality: Any, download: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Decode SOURCE with the decoders in DECODED, a file that fit wrote.
 
@@ -236,15 +238,15 @@ def predict(
     nwbdecode predict monday_decoded.nwb tuesday.nwb --match position -o tuesday_decoded.nwb
     nwbdecode predict monday_decoded.nwb monday.nwb --final -o monday_in_sample.nwb
     """
-    from nwbdecode import pipeline
+    from nwbdecode import onward
     from nwbdecode.load import open as open_source
 
     done, lies = is_done(output, source, None, exists), Whereabouts()
     with open_source(source, download=download) as opened:
-        result = pipeline.predict(
+        result = onward.predict(
             decoded, opened, output, use=use, match=match, run=run, signal=signal,
             channels=channels, time=time, only=only, exclude=exclude,
-            keep_invalid=keep_invalid, exists=exists, announce=lies,
+            keep_invalid=keep_invalid, modality=modality, exists=exists, announce=lies,
         )  # fmt: skip
     said = result.recipe["prediction"]
     told = ("use", "in_sample", "unscored", "largest_difference", "match", "missing_channels")
@@ -307,7 +309,7 @@ def importance(
     nwbdecode importance decoded.nwb --output with_importance.nwb
     nwbdecode importance decoded.nwb --repeats 20 --exists replace --output decoded.nwb
     """
-    from nwbdecode import pipeline
+    from nwbdecode import onward
     from nwbdecode.keeping import Destination
     from nwbdecode.results import read
 
@@ -315,7 +317,7 @@ def importance(
     place = Destination(output, exists=exists, run=run, announce=lies)
     place.check()
     stored = read(decoded, run=run)
-    result = pipeline.importance(
+    result = onward.importance(
         stored, source=source, by=by, repeats=repeats, random_state=seed,
         n_jobs=None if n_jobs == "auto" else n_jobs, client=scheduler,
     )  # fmt: skip

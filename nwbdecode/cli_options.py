@@ -175,7 +175,12 @@ def selecting(command: Command) -> Command:
     return signal(channels(time(only(exclude(invalid(command))))))
 
 
+_MODALITY: dict[str, Any] = {
+    "type": click.Choice(["ephys", "ecog"]),
+    "help": "What the electrodes record, which decides defaults [by words in the file].",
+}
 _SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
+    ("--modality", "signal.modality", _MODALITY),
     ("--bin", "features.bin", {"type": float, "help": "Width of a time bin, s [1/30]."}),
     ("--lowest-frequency", "features.lowest",
      {"type": float, "help": "Lowest band, Hz [2]. Higher bands need less data."}),
@@ -214,7 +219,8 @@ _SETTINGS: list[tuple[str, str, dict[str, Any]]] = [
     ("--folds", "evaluation.folds", {"type": int, "help": "Blocks of cross-validation [5]."}),
     ("--seed", "seed", {"type": int, "help": "Seed of everything drawn [0]."}),
     ("--cache", "cache",
-     {"type": click.Path(file_okay=False), "help": "Folder to keep features in."}),
+     {"type": click.Path(file_okay=False),
+      "help": "Folder to keep features, traces and streams in."}),
     *IMAGING,
 ]  # fmt: skip
 
@@ -231,6 +237,12 @@ class Jobs(click.ParamType):
             return int(value)
         except ValueError:
             self.fail(f"{value!r} is no number of processes; give one, -1 for all, or auto")
+
+
+def of_modality(command: Command) -> Command:
+    """Give a command ``--modality``, where it is no setting."""
+    how = {**_MODALITY, "help": "What the electrodes record [as in training, or by the file]."}
+    return click.option("--modality", **how)(command)
 
 
 def in_parallel(command: Command) -> Command:

@@ -34,8 +34,9 @@ class _Section(BaseModel):
 
 
 class SignalConfig(_Section):
-    """What `Source.signal` may be told of a movie or of traces; others take the defaults."""
+    """What `Source.signal` may be told of electrodes (``modality``), of a movie or of traces."""
 
+    modality: Literal["ephys", "ecog"] | None = None
     regions: str = "auto"
     grid: tuple[PositiveInt, PositiveInt] = (16, 16)
     block: PositiveInt | None = None
@@ -106,7 +107,8 @@ class FitConfig(_Section):
     Parameters
     ----------
     signal : SignalConfig
-        Of imaging: ``regions``, ``grid``, ``neuropil``, ``dff``, ``baseline_window`` (s), ...
+        ``modality`` of electrodes; of imaging ``regions``, ``grid``, ``neuropil``, ``dff``,
+        ``baseline_window`` (s), ...
     features : FeatureConfig
         ``bin`` (s), ``lowest``, ``highest`` and ``frequencies`` (Hz), ``n_bands``,
         ``reference``, ``reference_by``, ``notch`` (Hz), ``remainder``, ``causal``, ``tolerance``.
@@ -119,7 +121,8 @@ class FitConfig(_Section):
     seed : int, default 0
         Of training, bootstrap, chance and importance.
     cache : str, optional
-        Folder of the feature stores, instead of the user's cache folder.
+        Folder of features, traces of movies, streams and downloads, instead of the user's
+        cache folder.
 
     Examples
     --------

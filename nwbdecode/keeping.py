@@ -115,6 +115,11 @@ class Destination:
 
         if self.exists != "skip" or not (self.append or self.output):
             return None
+        if opened.is_signal:
+            raise NWBDecodeError(
+                "exists='skip' finds a result by the file of its recording, and a signal in memory "
+                "has none; choose 'error', 'replace' or 'new'"
+            )
         file = own_file(opened) if self.append else str(self.output)
         there = standing(file, request, run=self.run, appended=self.append)
         if there is not None and self.announce is not None:
@@ -234,6 +239,11 @@ def _rescued(
 
 def _is_same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
     return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+
+
+def files_of(given: Any) -> tuple[str | os.PathLike[str], ...]:
+    """Give what was given as files, where it may be something in memory instead."""
+    return (given,) if isinstance(given, str | os.PathLike) else ()
 
 
 def own_file(opened: Source) -> str:

@@ -130,7 +130,7 @@ def _fitted(how: dict[str, Any], download: bool, asked: Became, settings: Any) -
     there = os.path.exists(asked["output"])
     lies: list[str] = []
     try:
-        with open_source(asked["source"], download=download) as opened:
+        with open_source(asked["source"], download=download, cache=settings.cache) as opened:
             fit(
                 opened, output=asked["output"], config=settings, progress=False,
                 announce=lambda file, run: lies.append(file), **how,

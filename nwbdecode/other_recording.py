@@ -10,6 +10,7 @@ import numpy as np
 
 from nwbdecode.decoding import Decoding
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.modality import ELECTRICAL
 from nwbdecode.matching import Matched, match_channels
 from nwbdecode.trained import signal_options
 
@@ -33,7 +34,9 @@ def new_features(
     recipe, place = dict(result.recipe["features"]), result.source.get("signal", {})
     trained = result.channels["channel"].to_numpy().tolist()
     how = {"time": choice.time, **choice.epochs, **signal_options(result)}
-    path = choice.signal or place.get("path")
+    how |= {"modality": choice.modality} if choice.modality else {}
+    # A signal in memory is the only one, whatever it is called.
+    path = choice.signal or (None if source.is_signal else place.get("path"))
     signal = source.signal(path, channels=choice.channels, **how)
     _check_alike(place, signal, recipe)
     # Of bipolar pairs, those that were read are the electrodes.
@@ -63,10 +66,12 @@ def _check_alike(place: Mapping[str, Any], signal: Signal, recipe: Mapping[str, 
     """Refuse a signal of another kind or in other units than training's."""
     for name, found in (("modality", signal.modality), ("units", signal.units)):
         expected = place.get(name)
+        electrical = name == "modality" and {expected, found} == set(ELECTRICAL)
+        hint = f", say modality={expected!r} if it is" if electrical else ""
         if expected and found != expected:
             raise NWBDecodeError(
                 f"the decoders were trained on a signal of {name} {expected!r}, {signal.path!r} is "
-                f"of {found!r}; choose another with `signal`, or fit on this recording"
+                f"of {found!r}; choose another with `signal`{hint}, or fit on this recording"
             )
     here, there = signal.source.get("signal", {}).get("space"), place.get("space")
     if here and there and here != there:

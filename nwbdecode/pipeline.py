@@ -1,4 +1,4 @@
-"""The corridor walked in one call: from a recording to a decoded NWB file, and on from there."""
+"""The corridor walked in one call: from a recording to a decoded NWB file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nwbdecode.decoding import NO_IMPORTANCE, Decoding, StoredDecoder
 from nwbdecode.errors import NWBDecodeError, suggest
+from nwbdecode.keeping import files_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from nwbdecode.matching import Match
     from nwbdecode.results.runs import Exists
 
-    AnySource: TypeAlias = str | Path | NWBFile | Source
+    #: A recording, or a signal in its place as `as_signal` takes it.
+    AnySource: TypeAlias = str | Path | NWBFile | Source | Signal | xr.DataArray | Any
     AnyConfig: TypeAlias = FitConfig | Mapping[str, Any] | str | os.PathLike[str] | None
     Span: TypeAlias = tuple[float | None, float | None]
 
@@ -57,12 +59,14 @@ def fit(
 
     Parameters
     ----------
-    source : path, open NWBFile or Source
+    source : path, open NWBFile, Source, or a signal
+        A signal as `as_signal` takes or gives it: a Signal, a DataArray with a time, or a
+        SpikeInterface recording. It has no targets beside it: they are arrays then.
     signal : str, optional
         Path of the signal in the file; may be left out if there is only one.
-    targets : str, list of str, or dict of name to str
+    targets : str, list of str, or dict of name to str or DataArray
         As for `Source.targets`, such as ``"behavior/Position/led1:speed"``; or what
-        it gave.
+        it gave, or arrays like it: a ``time`` in seconds, ``attrs["kind"]``.
     output : path, optional
         NWB file to write; nothing is written by default.
     config : FitConfig, mapping, or path of a TOML or JSON file, optional
@@ -140,10 +144,10 @@ def fit(
         from nwbdecode.evaluate.jobs import job_count
 
         job_count(n_jobs, evaluation.folds, client)
-    place = Destination(output, append, exists, run, announce, _files(init))
+    place = Destination(output, append, exists, run, announce, files_of(init))
     if exists != "skip":
         place.check()
-    opened = open_source(source)
+    opened = open_source(source, cache=settings.cache)
     taken = opened.signal(
         signal,
         channels=channels,
@@ -152,9 +156,6 @@ def fit(
         **settings.epochs.model_dump(),
         cache=settings.cache,
     )
-    if not targets:
-        paths = [entry["path"] for entry in opened.catalog()["targets"]]
-        raise NWBDecodeError(f"no target was given; name at least one. {suggest('', paths)}")
     read = _read_targets(opened, targets, keep_invalid=settings.epochs.keep_invalid)
     begun, about = (None, None) if init is None else begin_from(init, taken, match, init_run)
     request = fit_request(taken, read, settings, about, opened.movie_files)
@@ -166,8 +167,9 @@ def fit(
     from nwbdecode import evaluate
     from nwbdecode.estimate import training_seconds
     from nwbdecode.evaluate.cross_validation import outline
+    from nwbdecode.evaluate.foreseen import foresee
     from nwbdecode.evaluate.jobs import suited_job_count
-    from nwbdecode.features import align
+    from nwbdecode.features import align, power_labels
 
     made: dict[str, Any] = {
         "signal": _told(taken),
@@ -177,11 +179,14 @@ def fit(
     decoder = _decoder(settings, begun)
     decoder.check_settings()
     cv = evaluate.PurgedKFold(evaluation.folds, gap=evaluation.gap)
+    # Bins, bands and channels are known before features are, and with them most that can go wrong.
+    labels = power_labels(taken, **settings.features.model_dump())
+    aligned = align(read, labels)
+    foresee(decoder, labels, aligned, cv, refit=evaluation.refit)
+    known = outline(decoder, labels, aligned, cv)
+    place.rehearse(known.replace(recipe={**known.recipe, **made, "init": about}))
     with connected(client) as cluster:
         power = _features(taken, settings, client=cluster, progress=progress)
-        aligned = align(read, power)
-        known = outline(decoder, power, aligned, cv)
-        place.rehearse(known.replace(recipe={**known.recipe, **made, "init": about}))
         if n_jobs == "auto":
             tasks = evaluation.folds + evaluation.refit
             seconds = training_seconds(settings, taken, len(read))
@@ -210,174 +215,6 @@ def fit(
     return decoding
 
 
-def predict(
-    decoded: Decoding | str | os.PathLike[str],
-    source: AnySource,
-    output: str | os.PathLike[str] | None = None,
-    *,
-    use: Literal["auto", "final", "ensemble"] = "auto",
-    match: Match = "id",
-    run: str | None = None,
-    signal: str | None = None,
-    channels: Any = None,
-    time: Span | None = None,
-    only: str | Sequence[str] | None = None,
-    exclude: str | Sequence[str] | None = None,
-    keep_invalid: bool | None = None,
-    exists: Exists | Literal["skip"] = "error",
-    announce: Announce | None = None,
-    progress: bool = True,
-) -> Decoding:
-    """Decode a recording with the decoders of an earlier result.
-
-    On the recording that they were trained on, each bin is predicted by the
-    decoder of its own fold, which never saw it: the result's out-of-fold
-    predictions again. Any other recording, or a time of the same one that no
-    training touched, is predicted by the decoder refitted on all data, or by
-    the mean of the fold decoders where there is none.
-
-    Parameters
-    ----------
-    decoded : Decoding, or path of a file that `fit` wrote
-    source : path, open NWBFile or Source
-    output : path, optional
-        NWB file to write; nothing is written by default.
-    use : {"auto", "final", "ensemble"}, default "auto"
-        Ask for the refitted decoder, or the mean of the fold decoders. On the
-        recording trained on, their predictions are marked ``in_sample`` and
-        carry no score.
-    match : {"id", "position", "order"}, default "id"
-        How the channels of training are found in another recording: by id, by
-        nearest place (at most half the least distance between two of them), or
-        one after the other. Up to a quarter may be missing and are then taken to
-        be as in the middle of training.
-    run : str, optional
-        Which run of `decoded`, a file that holds several.
-    signal : str, optional
-        Path of the signal in `source`, if it differs from the one trained on.
-    channels, time, only, exclude, keep_invalid
-        As for `Source.signal`; by default the channels trained on and, for
-        another recording, all of it, with or without its invalid times as in
-        training. What else training chose or excluded is not looked for in another
-        recording: name it again.
-    exists : {"error", "replace", "new", "skip"}, default "error"
-        If `output` is there: refuse, replace it, or take the next free name; "skip"
-        as for `fit`.
-    announce : callable, optional
-        As for `fit`.
-    progress : bool, default True
-
-    Returns
-    -------
-    Decoding
-        With predictions, truth and scores where `source` holds the targets,
-        and without decoders. ``recipe["prediction"]`` says what predicted
-        (``use``), ``in_sample``, what it was ``trained_on``, why a target
-        is ``unscored``, and how channels were found: ``match``, ``channels``
-        where their ids differ, and ``missing_channels``.
-
-    Raises
-    ------
-    NWBDecodeError
-        If the result holds no decoders, or `source` has another modality, other
-        units, too few of the channels, or too low a rate for the features.
-
-    Examples
-    --------
-    >>> import nwbdecode as nd
-    >>> nd.predict("monday_decoded.nwb", "tuesday.nwb", "tuesday_decoded.nwb")  # doctest: +SKIP
-    """
-    from nwbdecode import prediction
-    from nwbdecode.asked import predict_request
-    from nwbdecode.keeping import Destination
-    from nwbdecode.load import open as open_source
-    from nwbdecode.matching import check_match
-
-    if use not in ("auto", "final", "ensemble"):
-        raise NWBDecodeError(f"unknown use {use!r}. {suggest(use, ['auto', 'final', 'ensemble'])}")
-    check_match(match)
-    place = Destination(output, exists=exists, announce=announce, decoders=_files(decoded))
-    if exists != "skip":
-        place.check()
-    result = _with_decoders(decoded, run)
-    kept, left_out = ([v] if isinstance(v, str) else list(v or []) for v in (only, exclude))
-    chosen = prediction.Choice(signal, channels, time, kept, left_out, keep_invalid, match)
-    opened = open_source(source)
-    choice = {"use": use, **vars(chosen)}
-    request = predict_request(result, opened.facts, choice, opened.movie_files)
-    there = place.standing(opened, request)
-    if there is not None:
-        return there
-    place.check(opened)
-    made = prediction.decode(result, opened, chosen, use=use, progress=progress)
-    about = {**made.recipe["prediction"], "request": request}
-    made = made.replace(recipe={**made.recipe, "prediction": about})
-    place.keep(made, opened)
-    return made
-
-
-def importance(
-    decoded: Decoding | str | os.PathLike[str],
-    power: xr.DataArray | None = None,
-    *,
-    source: AnySource | None = None,
-    by: Sequence[str] = ("frequency", "channel"),
-    repeats: int = 5,
-    random_state: int = 0,
-    n_jobs: int | None = None,
-    client: Cluster | None = None,
-    progress: bool = True,
-) -> Decoding:
-    """Measure which bands and channels carry the information, on held-out bins.
-
-    Parameters
-    ----------
-    decoded : Decoding, or path of a decoded NWB file
-    power : DataArray, optional
-        The features it was made from. By default they are computed again from
-        `source` by the result's recipe, or found in the cache.
-    source : path, open NWBFile or Source, optional
-        The recording that was decoded; by default the path the result recorded.
-    by : sequence of {"frequency", "channel"}
-    repeats : int, default 5
-        Shifts drawn for each feature and fold.
-    random_state : int, default 0
-    n_jobs, client
-        Where features are perturbed, as for `cross_validate` where folds are trained.
-    progress : bool, default True
-
-    Returns
-    -------
-    Decoding
-        The result with its ``importance``; `nwbdecode.write` stores it.
-
-    Raises
-    ------
-    NWBDecodeError
-        If the recording is not where the result says, or is another one.
-
-    Examples
-    --------
-    >>> import nwbdecode as nd
-    >>> nd.importance("session_decoded.nwb", by="frequency")  # doctest: +SKIP
-    """
-    from nwbdecode.cluster import connected
-    from nwbdecode.evaluate import importance as measure
-    from nwbdecode.trained import trained_features, trained_source
-
-    result = _with_decoders(decoded)
-    with connected(client) as cluster:
-        if power is None:
-            opened = trained_source(result, source)
-            power = trained_features(result, opened, client=cluster, progress=progress)
-        measured = measure(
-            result, power, by=by, repeats=repeats, random_state=random_state, n_jobs=n_jobs,
-            client=cluster, progress=progress,
-        )  # fmt: skip
-    recipe = {name: told for name, told in result.recipe.items() if name != NO_IMPORTANCE}
-    return measured.replace(recipe=recipe)
-
-
 def with_epochs(
     settings: FitConfig,
     *,
@@ -390,15 +227,18 @@ def with_epochs(
     return settings.changed(given) if given else settings
 
 
-def _files(given: Any) -> tuple[str | os.PathLike[str], ...]:
-    return (given,) if isinstance(given, str | os.PathLike) else ()
-
-
 def _read_targets(
     opened: Source, targets: Any, *, keep_invalid: bool
 ) -> Mapping[str, xr.DataArray]:
-    if isinstance(targets, Mapping) and all(hasattr(t, "dims") for t in targets.values()):
+    if (
+        isinstance(targets, Mapping)
+        and targets
+        and all(hasattr(t, "dims") for t in targets.values())
+    ):
         return targets
+    if not targets and not opened.is_signal:
+        paths = [entry["path"] for entry in opened.catalog()["targets"]]
+        raise NWBDecodeError(f"no target was given; name at least one. {suggest('', paths)}")
     return opened.targets(targets, keep_invalid=keep_invalid)
 
 
@@ -424,8 +264,8 @@ def _told(taken: Signal) -> dict[str, Any]:
     """What a result's recipe says of the signal that was taken."""
     span = [taken.segments[0].start_time, taken.segments[-1].stop_time]
     told = {"path": taken.path, "time": span}
-    if "imaging" in taken.source["signal"]:
-        told["imaging"] = taken.source["signal"]["imaging"]
+    if imaging := taken.source.get("signal", {}).get("imaging"):
+        told["imaging"] = imaging
     return told
 
 
@@ -453,16 +293,3 @@ def _with_importance(
             stacklevel=3,
         )
         return decoding.replace(recipe={**decoding.recipe, NO_IMPORTANCE: why})
-
-
-def _with_decoders(decoded: Decoding | str | os.PathLike[str], run: str | None = None) -> Decoding:
-    from nwbdecode.results import read
-
-    if isinstance(decoded, Decoding) and run is not None:
-        raise NWBDecodeError(f"a result in memory is one run; run={run!r} chooses in a file")
-    result = decoded if isinstance(decoded, Decoding) else read(decoded, run=run)
-    if not result.decoders:
-        raise NWBDecodeError(
-            "the result holds predictions and no decoders; give the file that `fit` wrote"
-        )
-    return result

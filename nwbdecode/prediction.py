@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Choice:
     exclude: Sequence[str] = ()
     keep_invalid: bool | None = None
     match: Match = "id"
+    modality: Literal["ephys", "ecog"] | None = None
 
     @property
     def epochs(self) -> dict[str, Any]:
@@ -96,6 +97,9 @@ def decode(
         )
     power, about = new_features(result, source, choice, progress=progress)
     truth, unscored = truth_of(result, source, power, keep_invalid=kept)
+    if source.is_signal:
+        reason = "a signal in memory has no targets beside it"
+        unscored = dict.fromkeys(result.targets, reason)
     if not result.source.get("object_id"):
         reason = "the result does not say which session its decoders were trained on"
         unscored = dict.fromkeys(result.targets, reason)

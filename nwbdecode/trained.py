@@ -44,6 +44,11 @@ def trained_source(result: Decoding, source: Any = None) -> Source:
                 f"the decoded recording is not {told}; name it with `source` (--source)"
             )
     opened = open_source(source)
+    if opened.is_signal:
+        raise NWBDecodeError(
+            "whether a signal in memory is the one that was decoded cannot be told; give its "
+            "features as `power`"
+        )
     if not same_session(result.source, opened.facts):
         raise NWBDecodeError(
             f"the result was made from session {result.source.get('identifier')!r}, the source "
@@ -76,8 +81,12 @@ def trained_features(
 def signal_options(result: Decoding) -> dict[str, Any]:
     """How the signal was taken out of its recording, beside path, channels and time."""
     told = result.recipe.get("signal", {})
+    place = result.source.get("signal", {})
     # A result made step by step has no such record; its source has the same.
-    return dict(told.get("imaging") or result.source.get("signal", {}).get("imaging") or {})
+    options = dict(told.get("imaging") or place.get("imaging") or {})
+    if place.get("modality_from") == "given":
+        options["modality"] = place["modality"]
+    return options
 
 
 def _trained_time(result: Decoding, signal: Signal) -> tuple[float | None, float | None] | None:

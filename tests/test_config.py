@@ -82,6 +82,7 @@ def test_sections_mirror_the_functions_that_they_reach() -> None:
     assert {name: taken[name].default for name in given} == given
     own = {"self", "path", "channels", "time", "cache"}
     assert set(taken) - own - set(times) == set(given)
+    assert given.pop("modality") is None
     assert set(given) == {field.name for field in fields(ImagingOptions)}
     assert set(times) < set(taken)
     assert ImagingOptions(**given) == ImagingOptions()

@@ -12,8 +12,10 @@ from pynwb import NWBHDF5IO
 import nwbdecode as nd
 from nwbdecode.cli import cli
 from tests.arrays import CONFIG, recording
+from tests.load.dandi_server import DandiServer
 
 TARGET = "behavior/effort"
+NAMES = ("friday", "monday")
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A recording with the target, and one without it."""
     monkeypatch.setenv("NWBDECODE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "raw").mkdir()
-    for name, target in (("friday", "effort"), ("monday", "pull")):
+    for name, target in zip(NAMES, ("effort", "pull"), strict=True):
         with NWBHDF5IO(str(tmp_path / "raw" / f"{name}.nwb"), mode="w") as io:
             io.write(recording(name, target=target))
     return tmp_path
@@ -62,6 +64,19 @@ def test_each_recording_and_seed_is_made_once_and_one_that_fails_costs_no_other(
     assert run.stdout.splitlines() == [
         f"skipped: {lab / 'out' / f'friday_seed{k}_decoded.nwb'}" for k in (0, 4)
     ]
+
+
+def test_recordings_of_an_archive_of_ones_own_are_found(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DANDI_INSTANCE", raising=False)
+    with DandiServer() as archive:
+        archive.add("000003", {f"sub-{n}/{n}.nwb": lab / "raw" / f"{n}.nwb" for n in NAMES})
+        done = nd.fit_many(
+            f"dandi://{archive.site}/000003", TARGET, lab / "out", config=CONFIG, progress=False
+        )
+    assert [one["status"] for one in done] == ["done", "failed"]
+    assert "no target 'behavior/effort' in the file" in done[1]["error"]
 
 
 def test_results_of_one_name_are_refused_before_any_is_made(lab: Path) -> None:

@@ -175,3 +175,67 @@ def test_the_shell_decodes_units(recording: Path, settings: Path, tmp_path: Path
     assert "3 channels, 1 bands" in done.stderr
     assert "taken as spikes" in done.stderr
     assert nd.read(output).recipe["features"]["step"] == "traces"
+
+
+def _unsaid() -> pynwb.NWBFile:
+    """The same contacts in a file that never says what they lie on."""
+    nwbfile = _session()
+    nwbfile.electrode_groups["grid"].fields["description"] = "contacts"
+    nwbfile.fields["identifier"] = "unsaid"
+    raw = nwbfile.acquisition["ECoG"]
+    wires = nwbfile.create_electrode_group(
+        name="array", description="contacts", location="M1", device=nwbfile.devices["amplifier"]
+    )
+    nwbfile.electrodes["group"].data[:] = [wires] * 6
+    nwbfile.electrodes["group_name"].data[:] = ["array"] * 6
+    nwbfile.add_acquisition(
+        ElectricalSeries(
+            name="Raw", data=raw.data, rate=RATE, electrodes=nwbfile.create_electrode_table_region(
+                region=list(range(6)), description="all"
+            ),
+        )
+    )  # fmt: skip
+    return nwbfile
+
+
+def test_what_electrodes_record_can_be_said_and_is_kept(settings: Path, tmp_path: Path) -> None:
+    file, output = save(_unsaid(), tmp_path), tmp_path / "decoded.nwb"
+    fast = ["--signal", "acquisition/Raw", "--lowest-frequency", 20, "--bands", 3]
+    assert "taken as ephys" in _fit(file, tmp_path / "plain.nwb", settings, *fast).stderr
+    done = _fit(file, output, settings, *fast, "--modality", "ecog")
+    assert "taken as ecog; its defaults: reference average" in done.stderr
+    result = nd.read(output)
+    assert result.recipe["config"]["signal"]["modality"] == "ecog"
+    assert result.source["signal"]["modality"] == "ecog"
+    assert nd.predict(output, file, progress=False).recipe["prediction"]["largest_difference"] == 0
+    # Another session that does not say it either is taken for the same.
+    other = _unsaid()
+    other.fields["identifier"] = "another day"
+    made = nd.predict(output, other, progress=False)
+    assert made.source["signal"]["modality"] == "ecog"
+
+
+def test_decoders_of_a_file_that_says_it_read_one_that_does_not_if_told(
+    recording: Path, tmp_path: Path
+) -> None:
+    config = _config({"lowest": 20.0, "n_bands": 3})
+    result = nd.fit(recording, "acquisition/ECoG", FLEXION, config=config, progress=False)
+    how = {"signal": "acquisition/Raw", "progress": False}
+    with pytest.raises(nd.NWBDecodeError, match=r"'ecog', .* is of 'ephys'.*modality='ecog'"):
+        nd.predict(result, _unsaid(), **how)
+    made = nd.predict(result, _unsaid(), modality="ecog", **how)
+    assert np.isfinite(made.predictions["flexion"]).any()
+
+
+def test_what_is_known_by_its_type_is_nothing_to_say(recording: Path) -> None:
+    source = nd.open(recording)
+    with pytest.raises(nd.NWBDecodeError, match=r"'units' is spikes by its type"):
+        source.signal("units", modality="ecog")
+    with pytest.raises(nd.NWBDecodeError, match=r"unknown modality 'eeg'.*'ecog', 'ephys'"):
+        source.signal("acquisition/ECoG", modality="eeg")  # type: ignore[arg-type]
+
+
+def test_inspect_says_what_each_signal_is_taken_for(recording: Path) -> None:
+    shown = repr(nd.open(recording)).splitlines()
+    told = {line.split()[0]: line.split()[2] for line in shown if line.startswith("    ")}
+    assert (told["acquisition/ECoG"], told["units"]) == ("ecog", "spikes")

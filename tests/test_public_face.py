@@ -47,11 +47,11 @@ def test_every_public_name_is_there(name: str) -> None:
 
 
 def test_public_names_are_those_of_their_rooms() -> None:
-    from nwbdecode import decoder, evaluate, pipeline, results
+    from nwbdecode import decoder, evaluate, onward, results
 
     assert nd.CNNDecoder is decoder.CNNDecoder
     assert nd.cross_validate is evaluate.cross_validate
-    assert nd.importance is pipeline.importance
+    assert nd.importance is onward.importance
     assert nd.write is results.write
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -145,3 +146,21 @@ def test_the_shell_says_it_before_it_streams(archive: DandiServer, tmp_path: Pat
     said = next(line for line in ran.stderr.splitlines() if line.startswith("streams about "))
     assert "from 127.0.0.1" in said
     assert "streams (at most 10.7 GB" in said
+
+
+@pytest.mark.parametrize("command", ["fit", "fit-many"])
+def test_a_cache_folder_that_is_asked_for_holds_streams_too(
+    archive: DandiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("NWBDECODE_CACHE", str(tmp_path / "usual"))
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(QUICK))
+    output = tmp_path / ("out" if command == "fit-many" else "out.nwb")
+    done = CliRunner().invoke(
+        cli,
+        [command, ADDRESS, "--signal", SIGNAL, "--target", SPEED, "--config", str(settings),
+         "--cache", str(tmp_path / "asked"), "-o", str(output)],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert {"features", "streams"} <= {path.name for path in (tmp_path / "asked").iterdir()}
+    assert not (tmp_path / "usual").exists()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
 from nwbdecode.decoder.coding import Coding
@@ -96,6 +96,32 @@ class Decoder(BaseEstimator):
             held[coding.name] = coding.labelled(values)
         return xr.Dataset(held, coords={"time": power["time"].variable})
 
+    def foresee(
+        self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None = None
+    ) -> None:
+        """Refuse what `fit` would, as far as labels and targets tell without any feature.
+
+        Parameters
+        ----------
+        power : DataArray (time, frequency, channel)
+            From `nwbdecode.features.power_labels`; values are not looked at.
+        targets, train
+            As for `fit`.
+
+        Raises
+        ------
+        NWBDecodeError
+        """
+        clone(self)._foreseen(power, targets, train)
+
+    def _foreseen(
+        self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None
+    ) -> _Bins:
+        """Begin as `fit` does; changes the estimator, so only a clone is asked."""
+        bins = self._begin(power, targets, train, finite=np.ones(power.sizes["time"], dtype=bool))
+        self.codings_ = [Coding.learn(target, bins.kept) for target in targets.values()]
+        return bins
+
     #: Whether class outputs are log odds.
     _logits = True
     codings_: list[Coding]
@@ -166,8 +192,14 @@ class Decoder(BaseEstimator):
             return power
         return power.isel(channel=[place[label] for label in self.channels_])
 
-    def _begin(self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None) -> _Bins:
-        """Check what came in and split off the inner blocks."""
+    def _begin(
+        self,
+        power: xr.DataArray,
+        targets: xr.Dataset,
+        train: np.ndarray | None,
+        finite: np.ndarray | None = None,
+    ) -> _Bins:
+        """Check what came in and split off the inner blocks; `finite` bins need no look."""
         if power.dims != ("time", "frequency", "channel"):
             raise NWBDecodeError(
                 f"features need dims ('time', 'frequency', 'channel'); found {power.dims}"
@@ -179,7 +211,8 @@ class Decoder(BaseEstimator):
             )
         if not targets.data_vars:
             raise NWBDecodeError("no target to decode; give at least one")
-        allowed = as_mask(train, power.sizes["time"]) & self._finite(power)
+        allowed = as_mask(train, power.sizes["time"])
+        allowed = allowed & (self._finite(power) if finite is None else finite)
         segment = segments_of(power)
         usable = decodable(allowed, segment, self.window_)
         if not usable.any():

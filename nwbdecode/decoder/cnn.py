@@ -19,7 +19,9 @@ from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
 from nwbdecode.decoder.transfer import (
+    check_alike,
     check_calibration,
+    check_targets,
     ready_to_calibrate,
     refuse_same_session,
     take_over,
@@ -206,6 +208,16 @@ class CNNDecoder(Decoder):
             self.ridge_ = self._ridge().fit(power, targets, train)
             self._set_linear(line, self.ridge_, features, truth, held)
         return self
+
+    def _foreseen(self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None) -> Any:
+        bins = super()._foreseen(power, targets, train)
+        self._begun(self._schedule(), bins.kept, bins.segment)
+        old = self._begin_from(power)
+        if old is not None:
+            check_alike(self, old)
+            if self.calibrate:
+                check_targets(self, old)
+        return bins
 
     def _begin_from(self, power: xr.DataArray) -> CNNDecoder | None:
         """Give the decoder to begin from, if there is one that has not seen this session."""

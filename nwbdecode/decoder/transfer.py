@@ -82,18 +82,7 @@ def take_over(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> dict[st
     """
     import torch
 
-    if new.architecture != old.architecture:
-        raise NWBDecodeError(
-            f"the decoder to begin from is a {old.architecture!r} network, the one to train a "
-            f"{new.architecture!r}; ask for the same architecture"
-        )
-    if len(new.frequencies_) != len(old.frequencies_) or not np.allclose(
-        new.frequencies_, old.frequencies_, rtol=1e-6
-    ):
-        raise NWBDecodeError(
-            f"the decoder to begin from reads {_bands(old.frequencies_)}, the features have "
-            f"{_bands(new.frequencies_)}; compute them with the same bands"
-        )
+    check_alike(new, old)
     targets = _heads(new, old)
     matched = {"channel": _pairs(new.channels_, old.channels_), "target": targets}
     before, axes = dict(old.network_.named_parameters()), _axes(net)
@@ -136,6 +125,53 @@ def check_calibration(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> 
             )
 
 
+def check_alike(new: CNNDecoder, old: CNNDecoder) -> None:
+    """Refuse to begin from a network of another kind, or one that reads other bands.
+
+    Parameters
+    ----------
+    new, old
+        As for `take_over`; of the new one, the bands suffice.
+
+    Raises
+    ------
+    NWBDecodeError
+    """
+    if new.architecture != old.architecture:
+        raise NWBDecodeError(
+            f"the decoder to begin from is a {old.architecture!r} network, the one to train a "
+            f"{new.architecture!r}; ask for the same architecture"
+        )
+    if len(new.frequencies_) != len(old.frequencies_) or not np.allclose(
+        new.frequencies_, old.frequencies_, rtol=1e-6
+    ):
+        raise NWBDecodeError(
+            f"the decoder to begin from reads {_bands(old.frequencies_)}, the features have "
+            f"{_bands(new.frequencies_)}; compute them with the same bands"
+        )
+
+
+def check_targets(new: CNNDecoder, old: CNNDecoder) -> None:
+    """Refuse to calibrate for a target that was not decoded before.
+
+    Parameters
+    ----------
+    new, old
+        As for `take_over`; of the new one, the targets suffice.
+
+    Raises
+    ------
+    NWBDecodeError
+    """
+    known = {(c.name, c.kind, c.width, c.labels) for c in old.codings_}
+    fresh = [c.name for c in new.codings_ if (c.name, c.kind, c.width, c.labels) not in known]
+    if fresh:
+        raise NWBDecodeError(
+            f"the decoder to begin from never decoded {', '.join(map(repr, fresh))} in this "
+            "form, and calibrating teaches no target; leave out `calibrate`"
+        )
+
+
 def ready_to_calibrate(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> None:
     """Let a network in which weights were taken over begin as the decoder that they are of.
 
@@ -154,13 +190,7 @@ def ready_to_calibrate(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -
     """
     import torch
 
-    known = {(c.name, c.kind, c.width, c.labels) for c in old.codings_}
-    fresh = [c.name for c in new.codings_ if (c.name, c.kind, c.width, c.labels) not in known]
-    if fresh:
-        raise NWBDecodeError(
-            f"the decoder to begin from never decoded {', '.join(map(repr, fresh))} in this "
-            "form, and calibrating teaches no target; leave out `calibrate`"
-        )
+    check_targets(new, old)
     held: Any = net
     before: Any = old.network_
     pairs = _pairs(new.channels_, old.channels_)

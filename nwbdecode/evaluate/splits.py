@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from nwbdecode.decoder.windows import Window, decodable, purge_seconds, segments_of
+from nwbdecode.decoder.windows import Window, decodable, purge_seconds, runs, segments_of
 from nwbdecode.errors import NWBDecodeError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: Share of all bins that every fold's training data must keep.
 _LEAST_TRAINING = 0.25
+_NO_WINDOW = "No window fits: use fewer folds or narrower bins"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,37 @@ class Fold:
     start: float
     stop: float
     gap: float
+
+
+def _folds(start: np.ndarray, end: np.ndarray, edges: np.ndarray, gap: float) -> list[Fold]:
+    """Test blocks between edges, and what lies at least the gap away from each."""
+    folds = []
+    for low, high in itertools.pairwise(edges):
+        test = np.zeros(len(start), dtype=bool)
+        test[low:high] = True
+        # Rounding of bin edges must not count a bin at exactly the gap as too near.
+        train = (end <= start[low] - gap + 1e-9) | (start >= end[high - 1] + gap - 1e-9)
+        folds.append(Fold(train, test, float(start[low]), float(end[high - 1]), gap))
+    return folds
+
+
+def _trainable(folds: Sequence[Fold], power: xr.DataArray, window: Window) -> bool:
+    """Whether every fold leaves enough windows to train on."""
+    segment = segments_of(power)
+    least = min(decodable(fold.train, segment, window).mean() for fold in folds)
+    return bool(least >= _LEAST_TRAINING)
+
+
+def _in_pieces(pieces: Sequence[int], window: Window, bin_width: float) -> str:
+    """Say that there is enough to train on, but in runs too short for the window."""
+    ascending = np.sort(pieces)
+    # The run that half of all bins lie in, or in shorter ones.
+    middle = int(ascending[np.searchsorted(np.cumsum(ascending), ascending.sum() / 2)])
+    return (
+        f"too little data in one piece: a window takes {window.size * bin_width:.3g} s "
+        f"({window.size} bins) without a gap, and of {len(pieces)} gapless runs those of "
+        f"{middle * bin_width:.3g} s ({middle} bins) or less hold half of the recording. "
+    )
 
 
 class PurgedKFold:
@@ -116,17 +149,9 @@ class PurgedKFold:
         if trials is None and "trial" in targets.coords:
             trials = targets["trial"].to_numpy()
         edges = self._edges(len(start), trials)
-        folds = []
-        for low, high in itertools.pairwise(edges):
-            test = np.zeros(len(start), dtype=bool)
-            test[low:high] = True
-            # Rounding of bin edges must not count a bin at exactly the gap as too near.
-            train = (end <= start[low] - gap + 1e-9) | (start >= end[high - 1] + gap - 1e-9)
-            folds.append(Fold(train, test, float(start[low]), float(end[high - 1]), gap))
-        segment = segments_of(power)
-        least = min(decodable(fold.train, segment, window).mean() for fold in folds)
-        if least < _LEAST_TRAINING:
-            raise NWBDecodeError(self._too_short(power, targets, window, gap))
+        folds = _folds(start, end, edges, gap)
+        if not _trainable(folds, power, window):
+            raise NWBDecodeError(self._too_short(power, targets, window, gap, edges))
         yield from folds
 
     @staticmethod
@@ -159,6 +184,19 @@ class PurgedKFold:
                     "in the test block and the gaps beside it. Use fewer folds, a shorter gap "
                     "(window, lowest frequency), or leave the class out with only or exclude"
                 )
+
+    def _longest_window(
+        self, power: xr.DataArray, targets: xr.Dataset, window: Window, edges: np.ndarray
+    ) -> int:
+        """Bins of the longest shorter window that leaves enough to train on; 0 if none does."""
+        start, end = power["bin_start"].to_numpy(), power["bin_end"].to_numpy()
+
+        def lacks(size: int) -> bool:
+            shorter = Window.of(size, "center" if window.after else "end")
+            folds = _folds(start, end, edges, self._gap(power, targets, shorter))
+            return not _trainable(folds, power, shorter)
+
+        return bisect_left(range(1, window.size), True, key=lacks)
 
     def _gap(self, power: xr.DataArray, targets: xr.Dataset, window: Window) -> float:
         needed = purge_seconds(power, targets, window)
@@ -197,7 +235,12 @@ class PurgedKFold:
         return edges
 
     def _too_short(
-        self, power: xr.DataArray, targets: xr.Dataset, window: Window, gap: float
+        self,
+        power: xr.DataArray,
+        targets: xr.Dataset,
+        window: Window,
+        gap: float,
+        edges: np.ndarray,
     ) -> str:
         """Say how much there is, how much is needed, and what would fit."""
         bin_width = float(power.attrs["bin"])
@@ -210,6 +253,12 @@ class PurgedKFold:
         budget = (share * present - 2 * seconds) / 2 - (gap - support)
         bands = power["frequency"].to_numpy()
         bands = bands[bands > 0]
+        segment = segments_of(power)
+        pieces = [b - a for a, b in runs(np.ones(len(segment), dtype=bool), segment)]
+        fitting = self._longest_window(power, targets, window, edges)
+        longest = f"The longest window that fits is {fitting} bins (--window {fitting})"
+        if present >= needed and len(pieces) > 1:
+            return _in_pieces(pieces, window, bin_width) + (longest if fitting else _NO_WINDOW)
         text = (
             f"too little data: {self.n_splits} folds with gaps of {gap:.3g} s (window "
             f"{seconds:.3g} s, wavelets {support:.3g} s) need about {needed:.0f} s of recording; "
@@ -221,6 +270,8 @@ class PurgedKFold:
                 f"The lowest frequency that would fit is {fit:.2g} Hz (now {bands.min():.2g} Hz); "
                 "a shorter window or a longer recording help too"
             )
+        if fitting:
+            return text + longest
         shorter = max(1, int(present * share / 6 / bin_width))
         return text + (
             f"No lowest frequency fits with this window: first shorten it to {shorter} bins "

@@ -10,8 +10,8 @@ from nwbdecode.errors import NWBDecodeError
 from nwbdecode.features.morlet import N_BANDS, TRUNCATE, W0
 from nwbdecode.features.recipe import known_recipe, make_recipe
 from nwbdecode.features.referencing import Reference
-from nwbdecode.features.walk import MEMORY, compute
-from nwbdecode.load.signal import as_signal
+from nwbdecode.features.walk import MEMORY, compute, labels_of
+from nwbdecode.load.signal import Signal, as_signal
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -134,12 +134,7 @@ def wavelet_power(
     10.69...
     """
     taken = as_signal(signal, rate=rate)
-    if causal and taken.support[1] > 0:
-        raise NWBDecodeError(
-            f"causal features read nothing after a bin, but samples of {taken.path!r} depend on "
-            f"{taken.support[1]:g} s after them; take the signal with dff='trailing'"
-        )
-    recipe = make_recipe(
+    recipe = _recipe(
         taken,
         bin=bin,
         lowest=lowest,
@@ -157,6 +152,46 @@ def wavelet_power(
         tolerance=tolerance,
     )
     return compute(taken, recipe, store=store, memory=memory, client=client, progress=progress)
+
+
+def power_labels(signal: Any, **settings: Any) -> xr.DataArray:
+    """Give what `wavelet_power` will make with all its labels, before anything is computed.
+
+    Parameters
+    ----------
+    signal, **settings
+        As for `wavelet_power`, without what says where and how it is computed.
+
+    Returns
+    -------
+    xarray.DataArray, dims (time, frequency, channel), float32
+        Zeros that take no room; bins, bands, channels and attributes are those of the
+        features, but for their ``hash``.
+
+    Raises
+    ------
+    NWBDecodeError
+        As `wavelet_power` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nwbdecode.load import as_signal
+    >>> day = as_signal(np.broadcast_to(np.int16(0), (86_400 * 1000, 4)), rate=1000.0)
+    >>> power_labels(day, bin=0.1).sizes["time"]
+    864000
+    """
+    taken = as_signal(signal)
+    return labels_of(taken, _recipe(taken, **settings))
+
+
+def _recipe(taken: Signal, **settings: Any) -> dict[str, Any]:
+    if settings.get("causal") and taken.support[1] > 0:
+        raise NWBDecodeError(
+            f"causal features read nothing after a bin, but samples of {taken.path!r} depend on "
+            f"{taken.support[1]:g} s after them; take the signal with dff='trailing'"
+        )
+    return make_recipe(taken, **settings)
 
 
 def traces(

@@ -87,7 +87,8 @@ def make_recipe(
     usual = defaults_of(signal)
     if signal.frequencies:
         # A firm "none" or False is what bands get anyway.
-        unfit = asked | {k: v for k, v in {"notch": notch, "remainder": remainder}.items() if v}
+        of_bands = {"notch": notch, "remainder": remainder, "tolerance": tolerance}
+        unfit = asked | {name: value for name, value in of_bands.items() if value}
         unfit |= {"reference": reference} if reference not in (None, "none") else {}
         _refuse(unfit, f"{signal.path!r} holds power in bands already")
         return _recipe("bands", signal, bin, {"frequencies": sorted(signal.frequencies)}, {})
@@ -99,7 +100,8 @@ def make_recipe(
     suited = wavelets and usual.wavelets and signal.rate >= SLOWEST_FOR_WAVELETS
     if not asked and not suited:
         why = f"a {signal.modality} signal of {signal.rate:g} Hz is not cut into bands"
-        _refuse({"notch": notch} if notch else {}, why)
+        of_bands = {"notch": notch, "tolerance": tolerance}
+        _refuse({name: value for name, value in of_bands.items() if value}, why)
         return _recipe("traces", signal, bin, {"frequencies": [0.0], **settings}, left)
     if remainder is None:
         remainder = left["remainder"] = usual.remainder

@@ -112,11 +112,32 @@ def compute(
     -------
     xarray.DataArray, dims (time, frequency, channel), float32
     """
-    signal, bad = _good_channels(signal)
-    plan = _planned(signal, {**recipe, "excluded": bad})
+    plan = _plan_of(signal, recipe)
     with engine_threads():
         values, digest = _values(plan, store=store, memory=memory, client=client, progress=progress)
     return _labelled(values, plan, digest)
+
+
+def labels_of(signal: Signal, recipe: dict[str, Any]) -> xr.DataArray:
+    """Give what `compute` will make with all its labels, and zeros that take no room.
+
+    Parameters
+    ----------
+    signal, recipe
+        As for `compute`.
+
+    Returns
+    -------
+    xarray.DataArray, dims (time, frequency, channel), float32
+        Read-only, without a ``hash``.
+    """
+    plan = _plan_of(signal, recipe)
+    return _labelled(np.broadcast_to(np.float32(0), plan.shape), plan, "")
+
+
+def _plan_of(signal: Signal, recipe: dict[str, Any]) -> _Plan:
+    signal, bad = _good_channels(signal)
+    return _planned(signal, {**recipe, "excluded": bad})
 
 
 def _planned(signal: Signal, recipe: dict[str, Any]) -> _Plan:

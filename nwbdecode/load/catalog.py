@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from functools import partial
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load import bands, clock, neural, units
 from nwbdecode.load.columns import components, sample_of
 from nwbdecode.load.commands import add_commands
-from nwbdecode.load.electrodes import channel_table
+from nwbdecode.load.electrodes import channel_table, text
 from nwbdecode.load.faulty import NO_CLOCK, described_or_faulty
 from nwbdecode.load.filters import check_filters
 from nwbdecode.load.imaging.movie import (
@@ -25,11 +26,12 @@ from nwbdecode.load.imaging.movie import (
     superseded,
 )
 from nwbdecode.load.kinds import decided_by_values, series_kind, si_unit
+from nwbdecode.load.learnable import lone_class, present, rows_why_not
 from nwbdecode.load.links import check_present
 from nwbdecode.load.offered import column_entry, interval_entry, series_derivations
 from nwbdecode.load.series import Index, shape_of
 from nwbdecode.load.tables import Column
-from nwbdecode.load.targets import is_intervals
+from nwbdecode.load.targets import clock_of, is_annotations, is_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +77,7 @@ def catalog(listed: Index, facts: Mapping[str, Any], *, full: bool) -> dict[str,
     return found
 
 
-def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
+def _common(path: str, series: TimeSeries, full: bool, *, repeats: bool = False) -> dict[str, Any]:
     shape = shape_of(series)
     problems: list[str] = []
     entry: dict[str, Any] = {
@@ -95,7 +97,7 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
             entry["shape"] = list(shape)
         elif bands.is_decomposition(series) or len(shape) != 3:
             neural.check_shape(path, shape, banded=bands.is_decomposition(series))
-        entry |= _clock(path, series, shape, full, problems)
+        entry |= _clock(path, series, shape, full, problems, repeats=repeats)
     except NWBDecodeError as error:
         problems.append(str(error))
         entry |= {**dict.fromkeys(NO_CLOCK), "gaps": 0, "clock": "", "clock_read": "whole"}
@@ -103,25 +105,35 @@ def _common(path: str, series: TimeSeries, full: bool) -> dict[str, Any]:
 
 
 def _clock(
-    path: str, series: TimeSeries, shape: tuple[int, ...], full: bool, problems: list[str]
+    path: str,
+    series: TimeSeries,
+    shape: tuple[int, ...],
+    full: bool,
+    problems: list[str],
+    *,
+    repeats: bool,
 ) -> dict[str, Any]:
     stamps = clock.stamps_of(series)
     if stamps is None:
         rate = neural.stated_rate(series, path)
         start = float(series.starting_time or 0.0)
         stop, gaps, read = start + shape[0] / rate, 0, "whole"
+        run = shape[0] / rate
     else:
         neural.check_stamps(path, shape, stamps.shape[0])
-        seen = clock.probe(stamps, whole=full)
+        seen = clock.probe(stamps, whole=full, repeats=repeats)
         rate, start, stop, gaps = seen.rate, seen.start, seen.stop, seen.gaps
         read = "whole" if seen.whole else "probed"
         problems += seen.problems
+        # Where some stretches were looked at, the others have as many gaps.
+        run = shape[0] / rate / (gaps * max(1.0, shape[0] / max(seen.seen, 1)) + 1)
     return {
         "rate": _number(rate),
         "start": _number(start),
         "stop": _number(stop),
         "duration": _number(stop - start),
         "gaps": gaps,
+        "run": _number(run),
         # A clock says how many samples its time would hold.
         "lost": 0.0 if stamps is None else _lost(shape[0], rate * (stop - start)),
         "clock": "rate" if stamps is None else "timestamps",
@@ -208,6 +220,7 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
         "stop": _number(stop),
         "duration": _number(stop - start),
         "gaps": gaps,
+        "run": _number(_observed_run(table, stop - start)),
         "lost": 0.0,
         "clock": "spike times",
         "clock_read": "whole" if whole else "probed",
@@ -215,6 +228,18 @@ def _units(path: str, table: Any, full: bool) -> tuple[dict[str, Any], pd.DataFr
         "channels": len(table),
         "bytes": 8 * spikes,
     }, known
+
+
+def _observed_run(table: Any, duration: float) -> float:
+    """Seconds of an average stretch in which units were observed."""
+    intervals = units.observed(table)
+    if not intervals or not sum(map(len, intervals)):
+        return duration
+    runs = np.unique(np.concatenate(intervals), axis=0)
+    until = np.maximum.accumulate(runs[:, 1])
+    first = np.append(0, np.flatnonzero(runs[1:, 0] > until[:-1]) + 1)
+    last = np.append(first[1:], len(runs)) - 1
+    return float((until[last] - runs[first, 0]).mean())
 
 
 def _described(path: str, item: Any, listed: Index, full: bool) -> dict[str, Any]:
@@ -240,7 +265,8 @@ def _movie(series: TimeSeries, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(path: str, series: TimeSeries, listed: Index, full: bool) -> dict[str, Any]:
-    entry = _common(path, series, full)
+    # Of a frame that was written twice, `targets` takes the first.
+    entry = _common(path, series, full, repeats=True)
     shape = tuple(entry["shape"])
     usable = len(shape) in (1, 2, 3) and 0 not in shape
     if is_intervals(series):
@@ -253,37 +279,72 @@ def _target(path: str, series: TimeSeries, listed: Index, full: bool) -> dict[st
         values = sample_of(series) if decided_by_values(series) else np.empty(0, dtype)
         kind, reason = series_kind(series, values, columns)
     unit, _ = si_unit(series)
-    missing, read = _missing(series, full) if usable and len(shape) < 3 else (None, "whole")
+    looked = usable and len(shape) < 3
+    missing, read, varies = _looked_at(series, full) if looked else (None, "whole", [])
     flat = len(shape) == 2 and columns > 1
+    labels = components(series, columns) if flat else []
+    undecodable = "it never changes" if varies and not any(varies) else ""
+    if kind == "categorical" and values.size == shape[0] and not entry["problems"]:
+        undecodable = undecodable or _classes_why_not(series, path, values.ravel())
     return entry | {
         "units": {"circular": "radians", "categorical": ""}.get(kind, unit),
         "kind": kind,
         "kind_reason": reason,
-        "components": components(series, columns) if flat else [],
+        "components": labels,
+        # What never changes beside what does is left out of the command.
+        "varying": [] if all(varies) or not flat else list(compress(labels, varies)),
+        "undecodable": undecodable,
         "missing": missing,
         "missing_read": read,
         "derivations": series_derivations(path, series, kind, listed) if usable else [],
     }
 
 
-def _missing(series: TimeSeries, full: bool) -> tuple[float | None, str]:
-    """Share of samples with a value that is not finite, and how much was read to tell."""
+def _classes_why_not(series: TimeSeries, path: str, values: np.ndarray) -> str:
+    """Say why no decoder could learn the classes of a series."""
+    if values.dtype.kind in "OS":
+        values = np.array([text(value) for value in values], dtype=str)
+    time = clock_of(series, path, values.shape)
+    # An annotation is an event, whose text holds until the next one.
+    rows = is_annotations(series)
+    if not rows and len(np.unique(values[present(values)])) < 2:
+        return "it never changes"
+    return rows_why_not("", values, time, "categorical") if rows else lone_class(values, time)
+
+
+def _looked_at(series: TimeSeries, full: bool) -> tuple[float | None, str, list[bool]]:
+    """Share of samples with a value that is not finite, how much was read, which columns vary.
+
+    The last is empty where not all was read.
+    """
     from nwbdecode.load.memory import reader_of
 
     reader: Reader = reader_of(series.data)
     n = reader.shape[0]
-    if reader.dtype.kind != "f":
-        return 0.0, "whole"
     # Over a network a look must cost less than from a disk.
     most = getattr(reader, "probe_rows", _MOST_ROWS)
+    floats = reader.dtype.kind == "f"
+    near = full or (n <= most and not hasattr(reader, "probe_rows"))
+    if not floats and not (near and reader.dtype.kind in "iub"):
+        return 0.0, "whole", []
     if full or n <= most:
         spans = [(a, min(a + _MOST_ROWS, n)) for a in range(0, n, _MOST_ROWS)]
     else:
         length = most // 16
         spans = [(int(a), int(a) + length) for a in np.linspace(0, n - length, 16)]
-    lost = sum(int((~np.isfinite(reader.read(a, b))).any(axis=1).sum()) for a, b in spans)
+    lost, ends = 0, []
+    for begin, end in spans:
+        block = reader.read(begin, end)
+        known = np.isfinite(block)
+        lost += int((~known).any(axis=1).sum())
+        block = np.where(known, block, np.nan) if floats else block
+        ends += [np.fmin.reduce(block), np.fmax.reduce(block)]
     seen = sum(b - a for a, b in spans)
-    return lost / seen, "whole" if seen >= n else "probed"
+    if seen < n:
+        return lost / seen, "probed", []
+    varies = np.fmin.reduce(ends) < np.fmax.reduce(ends)
+    # What holds no value at all is said elsewhere.
+    return lost / seen, "whole", varies.tolist() if lost < seen else []
 
 
 def _dtype(series: TimeSeries) -> str:

@@ -38,6 +38,8 @@ class Probe:
         Steps longer than `GAP` median steps among those looked at.
     whole : bool
         Whether every timestamp was looked at.
+    seen : int
+        Timestamps that were looked at.
     problems : tuple of str
         What makes the clock unusable.
     """
@@ -47,6 +49,7 @@ class Probe:
     stop: float
     gaps: int = 0
     whole: bool = True
+    seen: int = 0
     problems: tuple[str, ...] = field(default=())
 
 
@@ -110,7 +113,7 @@ def median_step(stamps: Reader) -> float:
     return float(np.median(every)) if every.size else float("nan")
 
 
-def probe(stamps: Reader, *, whole: bool = False) -> Probe:
+def probe(stamps: Reader, *, whole: bool = False, repeats: bool = False) -> Probe:
     """Look at a clock: all of a short one, the ends and spread blocks of a long one.
 
     Parameters
@@ -119,6 +122,8 @@ def probe(stamps: Reader, *, whole: bool = False) -> Probe:
         Seconds.
     whole : bool, default False
         Look at all of a long one too.
+    repeats : bool, default False
+        Whether equal neighbors are allowed, as targets have them.
     """
     n = stamps.shape[0]
     step = median_step(stamps)
@@ -127,7 +132,7 @@ def probe(stamps: Reader, *, whole: bool = False) -> Probe:
     for start, stop in _blocks(n, whole=whole):
         times = _times(stamps, start, stop)
         seen += stop - start
-        wrong = fault(times, start)
+        wrong = fault(times, start, repeats=repeats)
         if wrong and not problems:
             problems.append(wrong)
         steps = np.diff(times)
@@ -139,7 +144,7 @@ def probe(stamps: Reader, *, whole: bool = False) -> Probe:
     last = float(_times(stamps, n - 1, n)[0]) if n else float("nan")
     rate = even / taken if taken > 0 else float("nan")
     stop_time = last + (1 / rate if taken > 0 else 0.0)
-    return Probe(rate, first, stop_time, gaps, seen >= n, tuple(problems))
+    return Probe(rate, first, stop_time, gaps, seen >= n, seen, tuple(problems))
 
 
 def scan(stamps: Reader, *, path: str) -> tuple[Segment, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load.spec import TargetSpec
+from nwbdecode.load.spec import TargetSpec, escaped
 
 #: Folds of cross-validation, unless told otherwise; likewise seconds a bin and bins a window.
 FOLDS = 5
@@ -21,6 +21,8 @@ _SPIKES, _RHYTHM_BIN, _RHYTHM_SHRINK = 2000.0, 0.1, 0.5
 _PLACE = 4
 #: Lowest band in Hz and bins of a window, of which the first that a recording is long enough for.
 _SCALES = ((2.0, 64), (4.0, 32), (8.0, 16))
+#: Fewest bins of a window, and the part of a gapless run that one may take at most.
+_SHORTEST, _OF_A_RUN = 8, 0.5
 #: Seconds to both sides of a wavelet at 1 Hz.
 _REACH = 11.6
 #: Widest bin that is proposed for a target on a slow clock, s.
@@ -55,6 +57,7 @@ def add_commands(found: dict[str, Any]) -> None:
             reason = _fill(target, where, stem, usable, found["targets"])
         target["undecodable"] = reason
         target.pop("usual", "")
+        target.pop("varying", [])
 
 
 def _faults(target: Mapping[str, Any]) -> list[str]:
@@ -113,17 +116,19 @@ def _order(target: Mapping[str, Any], signal: Mapping[str, Any]) -> list[str]:
 
 def _asked(target: Mapping[str, Any], what: str, others: Sequence[Mapping[str, Any]]) -> str:
     """How the target is asked for: ``--target`` of one derivation, or of none."""
-    path = target["path"]
+    path = escaped(target["path"])
     if len(target["shape"]) == 3:
         path += "[0,*]"
+    if not what and target.get("varying"):
+        path += f"[{','.join(target['varying'])}]"
     paths = [path]
     if what == "head_direction":
-        folder = path.rpartition("/")[0]
+        folder = target["path"].rpartition("/")[0]
         paths += [
-            other["path"]
+            escaped(other["path"])
             for other in others
             if other["path"].rpartition("/")[0] == folder
-            and other["path"] != path
+            and other["path"] != target["path"]
             and what in other["derivations"]
         ][:1]
     return str(TargetSpec(tuple(paths), what))
@@ -179,8 +184,13 @@ def _settings(
         options = ["--bin", f"{width:g}"]
     banded = signal["modality"] in ("ephys", "ecog") and signal["rate"] >= 60
     needed = 0.0
+    run = signal["run"] or seconds
+    # Half of what lies in runs as long, or more, then has a whole window around it.
+    most = int(_OF_A_RUN * run / width)
+    if most < _SHORTEST:
+        return [], f"its signal's gapless runs are too short: {run:.2g} s on average"
     for lowest, size in _SCALES:
-        window = max(8, round(size * shrink))
+        window = min(max(_SHORTEST, round(size * shrink)), most)
         # Two gaps, of window and filters to both sides, and windows at four ends; and a margin.
         reach = _REACH / lowest if banded else 0.0
         needed = 1.25 * (4 * window * width + 2 * reach) / (0.75 - 1 / FOLDS)
@@ -194,10 +204,11 @@ def _settings(
 def _address(source: Mapping[str, Any]) -> list[str] | None:
     """What opens the recording again in the shell, None where nothing does."""
     if source.get("url"):
-        told, url = source.get("dandi", {}), str(source["url"])
-        # An archive of one's own goes by its address; the others have names.
-        if told.get("dandiset") and re.fullmatch(r"[a-z-]+", told["instance"]):
-            url = "dandi://{instance}/{dandiset}@{version}/{path}".format(**told)
+        told, url = source.get("dandi", {}), str(source.get("signed") or source["url"])
+        if told:
+            from nwbdecode.load.remote.dandi import label_of
+
+            url = label_of(**told) or url
         return [url, *(["--download"] if source["path"] else [])]
     if not source["path"]:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from nwbdecode.load.folding import More, folded
 if TYPE_CHECKING:
     from nwbdecode.load.remote.dandi import Asset
 
-_SIGNALS = ("path", "type", "shape", "rate", "duration", "units", "gaps and problems")
+_SIGNALS = ("path", "type", "modality", "shape", "rate", "duration", "units", "gaps and problems")
 _TARGETS = (
     "path",
     "type",
@@ -44,7 +45,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     if commands:
         # From the left edge, so that a line can be copied whole.
         out += ["", "  decode", *commands]
-    notes = [note for note in (more, _note(found)) if note]
+    notes = [note for note in (more, _signed(found), _note(found)) if note]
     return "\n".join([*out, "", *(f"  {note}" for note in notes)] if notes else out)
 
 
@@ -71,12 +72,14 @@ def as_html(found: Mapping[str, Any]) -> str:
     commands, more = _commands(found)
     if commands:
         out.append(f"<p>decode</p><pre>{html.escape(chr(10).join(commands))}</pre>")
-    notes = [html.escape(note) for note in (more, _note(found)) if note]
+    notes = [html.escape(note) for note in (more, _signed(found), _note(found)) if note]
     return "".join([*out, f"<small>{'<br>'.join(notes)}</small>" if notes else "", "</div>"])
 
 
 def listed_assets(found: Sequence[Asset]) -> str:
     """Write the NWB files of a dandiset as aligned text."""
+    from nwbdecode.load.zarr import has_hdmf_zarr
+
     first = found[0]
     sizes = [f"{asset.size / 1e6:.1f} MB" for asset in found]
     path, size = max(len(asset.path) for asset in found), max(map(len, sizes))
@@ -86,10 +89,12 @@ def listed_assets(found: Sequence[Asset]) -> str:
         f"{len(found)} NWB file{'s' if len(found) != 1 else ''}, {total / 1e9:.3g} GB",
         "",
     ]
+    zarr = "  Zarr" if has_hdmf_zarr() else '  Zarr: read with "nwbdecode[zarr]"'
     for asset, shown in zip(found, sizes, strict=True):
-        kind = "  Zarr: not streamed" if asset.is_zarr else ""
+        kind = zarr if asset.is_zarr else ""
         lines.append(f"  {asset.path.ljust(path)}  {shown.rjust(size)}  {asset.asset_id}{kind}")
-    return "\n".join([*lines, "", f"  look into one: nwbdecode inspect '{first.label}'"])
+    command = shlex.join(["nwbdecode", "inspect", first.label])
+    return "\n".join([*lines, "", f"  look into one: {command}"])
 
 
 def _heading(source: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -135,6 +140,7 @@ def _signal_row(signal: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         signal["path"],
         signal["type"],
+        signal["modality"] or "?",
         _shape(signal),
         _unit(signal["rate"], "Hz"),
         _unit(signal["duration"], "s"),
@@ -200,6 +206,13 @@ def _regions(entry: Mapping[str, Any]) -> list[str]:
         return []
     masks = [f"{count} ROIs in {path!r}" for path, count in entry["regions"].items()]
     return masks or ["no masks: a grid of pixels"]
+
+
+def _signed(found: Mapping[str, Any]) -> str:
+    """Say of commands to an address without its signature what they lack."""
+    if not found["source"].get("signed"):
+        return ""
+    return "the address was signed: give all of it again, no command holds what signs it"
 
 
 def _note(found: Mapping[str, Any]) -> str:

@@ -178,7 +178,8 @@ def choose(table: pd.DataFrame, channels: Any) -> np.ndarray:
     table : pandas.DataFrame
         From `channel_table`.
     channels : None, int, sequence of int, or str
-        Ids; text such as ``"0,3,5-8"``; or a condition on the table's columns
+        Ids; a mask of all channels, as numpy compares give; text such as
+        ``"0,3,5-8"``; or a condition on the table's columns
         such as ``"location == 'CA1' and x > 3"``.
 
     Returns
@@ -196,6 +197,8 @@ def choose(table: pd.DataFrame, channels: Any) -> np.ndarray:
 
     if channels is None:
         return np.arange(len(table))
+    if isinstance(channels, np.ndarray) and channels.dtype.kind == "b":
+        return _marked(table, channels)
     if isinstance(channels, str):
         if ID_LIST.fullmatch(channels):
             return _rows(table, _listed(channels, table))
@@ -239,6 +242,15 @@ def _rows(table: pd.DataFrame, ids: Sequence[int]) -> np.ndarray:
     if len(set(ids)) < len(ids):
         raise NWBDecodeError(f"channels {list(ids)} name one twice; give each once")
     return np.asarray(rows)
+
+
+def _marked(table: pd.DataFrame, mask: np.ndarray) -> np.ndarray:
+    if mask.shape != (len(table),) or not mask.any():
+        raise NWBDecodeError(
+            f"the mask of channels has shape {mask.shape} and marks {mask.sum()}; expected one "
+            f"truth value for each of {len(table)} channels, and one true at least"
+        )
+    return np.flatnonzero(mask)
 
 
 def ids_of(table: pd.DataFrame) -> str:

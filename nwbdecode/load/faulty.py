@@ -50,4 +50,4 @@ def _faulty(path: str, item: Any, problem: str) -> dict[str, Any]:
 
 
 #: What is not known without a clock.
-NO_CLOCK = ("rate", "start", "stop", "duration", "lost")
+NO_CLOCK = ("rate", "start", "stop", "duration", "lost", "run")

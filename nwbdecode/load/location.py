@@ -90,7 +90,8 @@ def locate(
         return OpenFile(source)
     raise NWBDecodeError(
         f"cannot open a {type(source).__name__}; "
-        "expected the path or address of an NWB file, or an open pynwb NWBFile"
+        "expected the path or address of an NWB file, an open pynwb NWBFile, or a signal (Signal, "
+        "DataArray, SpikeInterface recording)"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.commands import FOLDS
 from nwbdecode.load.kinds import si_unit, values_kind
+from nwbdecode.load.learnable import present, rows_why_not
 from nwbdecode.load.series import Index, shape_of
 from nwbdecode.load.tables import Column, times_of, values_of
 from nwbdecode.load.targets import interval_rows
@@ -31,8 +32,10 @@ def column_entry(path: str, column: Column) -> dict[str, Any]:
         values = values_of(column)
         kind, reason = values_kind(values) if len(values) else ("linear", "it is empty")
         dtype = str(values.dtype)
-        missing = _share_missing(values)
-        undecodable = _why_not(values, kind)
+        missing = float(1 - present(values).mean()) if len(values) else 0.0
+        undecodable = rows_why_not(column.name, values, start, kind)
+    elif 0 < len(start) < 2 * FOLDS:
+        undecodable = f"{len(start)} rows are too few for {FOLDS} folds"
     begin = float(np.nanmin(start)) if np.isfinite(start).any() else None
     ends = np.concatenate([start, stop])
     end = float(np.nanmax(ends)) if begin is not None else None
@@ -55,6 +58,7 @@ def column_entry(path: str, column: Column) -> dict[str, Any]:
         "stop": end,
         "duration": None if begin is None or end is None else end - begin,
         "gaps": 0,
+        "run": None,
         "lost": 0.0,
         "clock": "rows",
         "clock_read": "whole",
@@ -66,33 +70,8 @@ def column_entry(path: str, column: Column) -> dict[str, Any]:
         "missing_read": "whole",
         "derivations": [*derivations, "near", "since", "until", "rate"],
         "usual": usual,
-        "undecodable": undecodable or _too_few(len(start)),
+        "undecodable": undecodable,
     }
-
-
-def _too_few(rows: int) -> str:
-    return f"{rows} rows are too few for {FOLDS} folds" if 0 < rows < 2 * FOLDS else ""
-
-
-def _why_not(values: np.ndarray, kind: str) -> str:
-    """Why no decoder could learn a column, empty where one could."""
-    known = values
-    if values.dtype.kind in "fO":
-        known = values[np.isfinite(values) if values.dtype.kind == "f" else values != ""]
-    different = len(np.unique(known))
-    if different < 2:
-        return "it never changes"
-    if kind == "categorical" and 2 * different > len(known):
-        return f"{different} classes in {len(known)} rows: most are seen once"
-    return ""
-
-
-def _share_missing(values: np.ndarray) -> float:
-    if not len(values):
-        return 0.0
-    if values.dtype.kind == "f":
-        return float((~np.isfinite(values)).mean())
-    return float((values == "").mean()) if values.dtype.kind == "O" else 0.0
 
 
 def interval_entry(

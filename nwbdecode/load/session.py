@@ -38,7 +38,8 @@ def facts(nwbfile: NWBFile, location: Location) -> dict[str, Any]:
         ``session_start_time`` and ``timestamps_reference_time`` (ISO 8601),
         ``subject``, ``devices``, ``electrode_groups``, and whichever of
         institution, lab, session_id, experimenter and keywords are filled.
-        Of a remote file also ``url`` (without signature), ``bytes``,
+        Of a remote file also ``url`` (without signature), ``signed`` (the same with
+        words for what signed it, if anything did), ``bytes``,
         ``content`` (the same text for the same bytes only), ``etag``, and
         ``dandi``: instance, api, dandiset, version, asset_id, path, sha256.
     """

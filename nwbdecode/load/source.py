@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def open(
-    source: str | Path | NWBFile | Source,
+    source: Any,
     *,
     download: bool = False,
     cache: str | Path | None = None,
@@ -32,12 +32,13 @@ def open(
 
     Parameters
     ----------
-    source : str, Path, pynwb.NWBFile or Source
+    source : str, Path, pynwb.NWBFile, Source, or a signal
         A local NWB file in HDF5, an NWB-Zarr folder (with the ``zarr``
         extra), an address (``https://``, ``s3://`` of a public bucket,
         ``dandi://INSTANCE/ID[@VERSION]/PATH``, ``DANDI:ID[@VERSION]/PATH``, or
         an asset's address on an archive's site or API), an NWBFile that is
-        already open, or a Source, which is given back.
+        already open, or a Source, which is given back. A signal as `as_signal` takes
+        or gives it stands for a recording without targets.
     download : bool, default False
         Fetch a remote file whole, rather than the parts that are read.
     cache : path, optional
@@ -61,6 +62,10 @@ def open(
     """
     if isinstance(source, Source):
         return source
+    from nwbdecode.load.held import SignalSource, is_signal
+
+    if is_signal(source) and not download:
+        return SignalSource(source)
     opened = Source(locate(source, download=download, cache=cache, cache_bytes=cache_bytes))
     # Faults of the file show here and not at first use.
     _ = opened.nwbfile
@@ -79,6 +84,9 @@ class Source:
     location : Location
         Where the recording lies.
     """
+
+    #: Whether it is a signal alone, of which no file tells more.
+    is_signal: bool = False
 
     def __init__(self, location: Location) -> None:
         self._location = location
@@ -138,9 +146,10 @@ class Source:
         dict
             ``source`` (facts on file, session and subject), ``signals`` and
             ``targets`` (a list of dict each: path, type, shape, rate in Hz,
-            start, stop and duration in s, units, gaps, problems; signals with
-            modality, locations and ``bytes`` of a full read; targets with
-            kind, components, share missing and derivations).
+            start, stop and duration in s, units, gaps, ``run`` (seconds between
+            gaps, on average), problems; signals with modality, locations and
+            ``bytes`` of a full read; targets with kind, components, share missing
+            and derivations).
         """
         from nwbdecode.load.catalog import catalog
 
@@ -156,6 +165,7 @@ class Source:
         only: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
         keep_invalid: bool = False,
+        modality: Literal["ephys", "ecog"] | None = None,
         regions: str = "auto",
         grid: tuple[int, int] = (16, 16),
         block: int | None = None,
@@ -176,9 +186,10 @@ class Source:
             unique end of it. May be left out if there is only one signal, or only
             one beside sorted units and band power made of it. ``"best"`` takes
             the file's movie, motion-corrected if it can be.
-        channels : int, sequence of int, or str, optional
-            Ids of the electrode, ROI or unit table; text such as ``"0,3,5-8"``; or
-            a condition on the table, such as ``"location == 'CA1' and x > 3"``.
+        channels : int, sequence of int, bool array, or str, optional
+            Ids of the electrode, ROI or unit table; a mask of the signal's channels; text
+            such as ``"0,3,5-8"``; or a condition on the table, such as
+            ``"location == 'CA1' and x > 3"``.
         time : (start, stop), optional
             Seconds on the session's clock; either may be None.
         only : str or several, optional
@@ -190,6 +201,9 @@ class Source:
             they become gaps of the signal.
         keep_invalid : bool, default False
             Keep what the file's ``invalid_times`` mark; by default it is excluded.
+        modality : {"ephys", "ecog"}, optional
+            What electrodes record, which decides later defaults; by default words in the
+            file tell: of its path, description, locations and groups.
         regions : str, default "auto"
             Of a movie: ``"masks"`` of the file's PlaneSegmentation, the path of
             one, ``"grid"``, or masks where there are any, else the grid.
@@ -228,6 +242,8 @@ class Source:
         from nwbdecode.load.epochs import epochs_of
         from nwbdecode.load.imaging.movie import BEST, best_movie
         from nwbdecode.load.imaging.options import ImagingOptions
+        from nwbdecode.load.imaging.video import refuse_video
+        from nwbdecode.load.modality import taken_as
         from nwbdecode.load.neural import make_signal
         from nwbdecode.load.series import find, only_signal
 
@@ -241,6 +257,7 @@ class Source:
             path = best_movie(listed)
         if path is None:
             path = only_signal(listed, self._location.label)
+        refuse_video(self.nwbfile, path, listed)
         path = find(path, listed.signals, listed, what="signal")
         with reading(self._location.label):
             series = listed.signals[path]
@@ -257,7 +274,7 @@ class Source:
                 imaging=imaging,
                 cache=None if cache is None else str(cache),
             )
-            return within(made, epochs)
+            return within(taken_as(made, modality), epochs)
 
     def targets(
         self,

@@ -13,6 +13,9 @@ from nwbdecode.load.derivations import DERIVATIONS
 
 _GRAMMAR = "[NAME=]PATH[[COLUMN,...]][,PATH][:DERIVATION[(OPTION=NUMBER,...)]][@KIND]"
 _RESERVED = set("=:,@()[]")
+# How reserved characters are written where they are part of a name in the file.
+_ESCAPED = {"%25": "%"} | {f"%{ord(one):02X}": one for one in sorted(_RESERVED)}
+_ESCAPE = re.compile("|".join(_ESCAPED), re.IGNORECASE)
 _PATH = re.compile(r"(?P<path>[^=:,@()\[\]]+)(?:\[(?P<columns>[^=:@()\[\]]*)\])?")
 # A comma between brackets stands between columns, not between paths.
 _BETWEEN_PATHS = re.compile(r",(?![^\[\]]*\])")
@@ -33,7 +36,8 @@ class TargetSpec:
     paths : tuple of str
         Series, or columns of a table of intervals or events, in the file: one, or
         two for some derivations, such as `head_direction` (front first). Brackets
-        pick columns of a series: ``"led1[x]"``, ``"pose[3,1]"``.
+        pick columns of a series: ``"led1[x]"``, ``"pose[3,1]"``. Where a name in the
+        file holds one of ``= : , @ ( ) [ ]``, `escaped` writes it.
     derivation : str, default ""
         One of `DERIVATIONS`; none by default.
     options : mapping of str to float
@@ -116,6 +120,8 @@ class TargetSpec:
         """
         path, columns = split_columns(self.paths[0])
         last = path.rstrip("/").rsplit("/", 1)[-1]
+        # What a name may not hold stands for itself in a path alone.
+        last = re.sub(r"[=:,@()\[\]\s]+", "_", last).strip("_") if _RESERVED & set(last) else last
         made = "" if self.derivation == "window" else self.derivation
         return self.name or made or "_".join([last, *(c for c in columns if c != "*")])
 
@@ -172,9 +178,26 @@ def split_columns(path: str) -> tuple[str, tuple[str, ...]]:
     if found is None or found["path"] != found["path"].strip() or (bracketed and "" in picked):
         raise NWBDecodeError(
             f"{path!r} is no path: it may not hold any of = : , @ ( ) [ ] nor outer blanks, but "
-            "for columns at its end, as in 'led1[x,y]'"
+            "for columns at its end, as in 'led1[x,y]'. Of a name that holds one, write it as "
+            f"{', '.join(f'{code} for {one}' for code, one in _ESCAPED.items())}"
         )
-    return found["path"], picked if bracketed else ()
+    plain = _ESCAPE.sub(lambda code: _ESCAPED[code[0].upper()], found["path"])
+    return plain, picked if bracketed else ()
+
+
+def escaped(path: str) -> str:
+    """Write a path as targets are asked for, whatever characters its names hold.
+
+    Examples
+    --------
+    >>> escaped("behavior/speed (cm=s)")
+    'behavior/speed %28cm%3Ds%29'
+    >>> split_columns(escaped("behavior/speed (cm=s)"))
+    ('behavior/speed (cm=s)', ())
+    """
+    # A name that reads like what is written for another stands for itself.
+    path = _ESCAPE.sub(lambda code: f"%25{code[0][1:]}", path)
+    return "".join(f"%{ord(one):02X}" if one in _RESERVED else one for one in path)
 
 
 def _options(text: str, line: str) -> dict[str, float]:

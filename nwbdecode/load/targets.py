@@ -164,6 +164,8 @@ def announced(target: xr.DataArray) -> str:
     why = "as asked" if attrs.get("kind_from") == "given" else attrs.get("kind_reason", "")
     said = [f"{target.name}: {attrs['kind']}{', ' + what if what else ''}"]
     said[0] += f" ({why})" if why else ""
+    if attrs.get("units_from"):
+        said.append(f"in radians by the {attrs['units_from']}")
     if attrs.get("missing", 0) > 0:
         said.append(f"{100 * attrs['missing']:.2g} % missing")
     if attrs.get("invalid_times"):

@@ -39,6 +39,8 @@ def recording_of(decoding: Decoding, source: Any = None) -> Iterator[NWBFile | N
     from nwbdecode.load import open as open_source
 
     told = decoding.source.get("path")
+    if getattr(source, "is_signal", False):
+        source = None
     if source is None and not (told and os.path.isfile(told)):
         yield None
         return

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -137,6 +138,23 @@ def test_too_little_data_is_refused_with_the_lowest_frequency_that_fits():
     features = power(samples, lowest=fits * 1.1)
     folds = list(PurgedKFold(5).split(features, targets, Window(4, 3)))
     assert len(folds) == 5
+
+
+@pytest.mark.parametrize("decode_at", ["center", "end"])
+def test_a_recording_in_short_pieces_is_refused_with_the_window_that_fits(decode_at):
+    samples, values = voltage()
+    spans = tuple((float(a), a + 3.0) for a in range(0, 120, 4))
+    features = power(replace(as_signal(samples, rate=RATE), only=spans), lowest=20.0)
+    targets = align({"amplitude": target(values)}, features)
+    runs = (
+        r"takes 6.4 s \(64 bins\).*of 30 gapless runs those of (2.9|3) s \((29|30) bins\) or less"
+    )
+    with pytest.raises(NWBDecodeError, match=runs) as error:
+        list(PurgedKFold(5).split(features, targets, Window.of(64, decode_at)))
+    fits = int(re.search(r"longest window that fits is (\d+) bins", str(error.value))[1])
+    assert len(list(PurgedKFold(5).split(features, targets, Window.of(fits, decode_at)))) == 5
+    with pytest.raises(NWBDecodeError, match=f"longest window that fits is {fits} bins"):
+        list(PurgedKFold(5).split(features, targets, Window.of(fits + 1, decode_at)))
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(0, 4), st.integers(0, 4))

@@ -48,6 +48,11 @@ def test_the_tolerance_is_part_of_the_recipe(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again, coarse)
 
 
+def test_a_tolerance_of_what_is_no_power_is_refused() -> None:
+    with pytest.raises(NWBDecodeError, match=r"not cut into bands; leave out tolerance=0\.004"):
+        wavelet_power(np.zeros((500, 2)), rate=30.0, tolerance=0.004, progress=False)
+
+
 @pytest.mark.parametrize("tolerance", [-0.1, 0.6, float("nan")])
 def test_a_tolerance_that_means_nothing_is_refused(tolerance: float) -> None:
     with pytest.raises(NWBDecodeError, match=r"tolerance.*from 0 \(none\) to 0.5; found"):

@@ -104,7 +104,14 @@ def test_complex_values_are_refused_whatever_they_are_called() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"lowest": 4.0}, {"notch": 50.0}, {"reference": "average"}, {"remainder": True}]
+    "asked",
+    [
+        {"lowest": 4.0},
+        {"notch": 50.0},
+        {"reference": "average"},
+        {"remainder": True},
+        {"tolerance": 0.004},
+    ],
 )
 def test_what_bands_cannot_be_asked_for_is_refused(asked: dict[str, Any]) -> None:
     with pytest.raises(NWBDecodeError, match="power in bands already; leave out"):

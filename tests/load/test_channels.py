@@ -208,3 +208,13 @@ def test_channels_are_chosen_by_condition_from_the_file(source: load.Source) -> 
     np.testing.assert_allclose(
         signal.read(0, 5), recordings.volts()[:5, [3, 5]], **recordings.CLOSE
     )
+
+
+def test_a_mask_of_the_channels_picks_its_rows(source: load.Source) -> None:
+    signal = source.signal("Raw")
+    ids = signal.channels.index.to_numpy()
+    chosen = source.signal("Raw", channels=ids >= ids[1])
+    assert chosen.channels.index.tolist() == ids[ids >= ids[1]].tolist()
+    for wrong in (np.ones(len(ids) + 1, dtype=bool), np.zeros(len(ids), dtype=bool)):
+        with pytest.raises(NWBDecodeError, match="expected one truth value for each of"):
+            source.signal("Raw", channels=wrong)

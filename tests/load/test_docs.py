@@ -29,13 +29,36 @@ def test_the_examples_on_targets_run() -> None:
     assert (failed, tried > 0) == (0, True)
 
 
+#: A test in a row of the table: its folder, its file and its name, each of which may be left out.
+_TEST = r"`(?:(tests/[a-z_/0-9]*/)?([a-z_0-9]+\.py))?(?:::([a-z_0-9]+))?`"
+
+
+def named(line: str) -> list[tuple[str, str]]:
+    """Each file and test that a row names; one without a file is in that of the one before."""
+    found: list[tuple[str, str]] = []
+    for folder, file, name in re.findall(_TEST, line):
+        if file or name:
+            before = found[-1][0] if found else ""
+            place = (folder or f"{before.rpartition('/')[0]}/") + file if file else before
+            found.append((place, name))
+    return found
+
+
+def test_every_file_and_test_of_a_row_is_looked_for() -> None:
+    row = "| a `Type` | b | `tests/load/test_a.py::test_one`, `::test_two`, `test_b.py` |"
+    assert named(row) == [
+        ("tests/load/test_a.py", "test_one"),
+        ("tests/load/test_a.py", "test_two"),
+        ("tests/load/test_b.py", ""),
+    ]
+
+
 @pytest.mark.parametrize(
     ("file", "name"),
     [
         (file, name)
         for line in (ROOT / "docs" / "recordings.md").read_text().splitlines()
-        for file in re.findall(r"tests/[a-z_/0-9]+\.py", line)[:1]
-        for name in re.findall(r"::([a-z_0-9]+)", line) or [""]
+        for file, name in named(line)
     ],
 )
 def test_the_tests_that_the_table_of_recordings_names_exist(file: str, name: str) -> None:

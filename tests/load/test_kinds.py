@@ -142,3 +142,9 @@ def test_an_empty_text_is_no_class() -> None:
     target = _target(data=np.array(["go", "", "stop", "go"]))
     assert target.attrs["classes"] == ["go", "stop"]
     np.testing.assert_array_equal(target, [0, np.nan, 1, 0])
+
+
+def test_an_angle_whose_unit_is_guessed_says_by_what() -> None:
+    told = announced(_target("yaw", data=np.linspace(0, 359, 100), name="yaw", unit="n/a"))
+    assert "in radians by the range of the values; the file states 'n/a'" in told
+    assert "by the range" not in announced(_target(data=np.linspace(0, 6, 50), unit="rad"))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load import TargetSpec
 from nwbdecode.load.derivations import DERIVATIONS
+from nwbdecode.load.spec import escaped, split_columns
 
 PARTS = st.text("abcXYZ019_-. é", min_size=1, max_size=8).filter(lambda s: s == s.strip())
 COLUMNS = st.lists(PARTS | st.just("*"), max_size=3).map(
@@ -114,3 +115,18 @@ def test_the_name_is_given_or_the_derivation_or_the_last_part(text: str, label: 
 def test_a_faulty_spec_is_answered_with_what_is_expected(text: str, message: str) -> None:
     with pytest.raises(NWBDecodeError, match=message):
         TargetSpec.parse(text)
+
+
+def test_a_name_in_the_file_may_hold_what_the_grammar_keeps_for_itself() -> None:
+    path = "behavior/speed, cm=s [x] (raw): @1"
+    spec = TargetSpec.parse(f"{escaped(path)}[0,2]:speed(gaussian=0.1)@linear")
+    assert split_columns(spec.paths[0]) == (path, ("0", "2"))
+    assert TargetSpec.parse(str(spec)) == spec
+    assert TargetSpec((escaped(path),)).label == "speed_cm_s_x_raw_1"
+    literal = "behavior/100 %28 in/out %"
+    assert split_columns(escaped(literal)) == (literal, ())
+
+
+def test_a_name_that_is_not_escaped_is_answered_with_how_to_write_it() -> None:
+    with pytest.raises(NWBDecodeError, match=r"write it as .*%3D for =.*%5B for \["):
+        TargetSpec(("behavior/speed [x] now",))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nwbdecode as nd
 from nwbdecode import wavelet_power
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load import as_signal
@@ -136,3 +137,15 @@ def test_reading_is_lazy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_empty_recording_is_refused() -> None:
     with pytest.raises(NWBDecodeError, match="0 samples"):
         as_signal(_recording(_counts(0)))
+
+
+def test_a_recording_is_opened_in_the_place_of_a_file() -> None:
+    recording = _recording()
+    opened = nd.open(recording)
+    assert "3 channels at 1000 Hz" in repr(opened)
+    taken = opened.signal(channels=["c", "a"], time=(1.0, 2.0))
+    assert taken.channels.index.tolist() == ["c", "a"]
+    expected = as_signal(recording).select(channels=["c", "a"]).read(0, 50)
+    np.testing.assert_array_equal(taken.read(0, 50), expected)
+    with pytest.raises(NWBDecodeError, match="no targets beside it"):
+        opened.targets("speed")

@@ -178,12 +178,37 @@ def unsigned(url: str) -> str:
     'https://host/a.nwb?versionId=3'
     """
     parts = urlsplit(url)
-    asked = parse_qsl(parts.query, keep_blank_values=True)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, urlencode(_named(parts.query)[0]), ""))
+
+
+def veiled(url: str) -> str:
+    """Put words in place of what gives leave to read an address; empty where nothing does.
+
+    Examples
+    --------
+    >>> veiled("https://host/a.nwb?versionId=3&X-Amz-Signature=f00&X-Amz-Expires=60")
+    'https://host/a.nwb?versionId=3&SIGNATURE'
+    >>> veiled("https://me:secret@host/a.nwb"), veiled("https://host/a.nwb?versionId=3")
+    ('https://USER:PASSWORD@host/a.nwb', '')
+    """
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    kept, signing = _named(parts.query)
+    if not login and not signing:
+        return ""
+    query = "&".join(filter(None, [urlencode(kept), "SIGNATURE" if signing else ""]))
+    host = f"USER:PASSWORD@{host}" if login else host
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+def _named(query: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Parts of a query that name the file, and those that give leave to read it."""
+    asked = parse_qsl(query, keep_blank_values=True)
     azure = any(name == "sig" for name, _ in asked)
-    kept = [
+    signing = [
         (name, value)
         for name, value in asked
-        if not _SIGNING.fullmatch(name) and not (azure and _AZURE.fullmatch(name))
+        if _SIGNING.fullmatch(name) or (azure and _AZURE.fullmatch(name))
     ]
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, urlencode(kept), ""))
+    return [one for one in asked if one not in signing], signing

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nwbdecode.errors import NWBDecodeError, suggest
-from nwbdecode.load.remote.address import DandiAddress
+from nwbdecode.load.remote.address import DandiAddress, dandi_address
 from nwbdecode.load.remote.http import PatientSession
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class Asset:
 
     @property
     def label(self) -> str:
-        where = f"{self.dandiset}@{self.version}/" if self.dandiset else ""
-        return f"dandi://{self.instance}/{where}{self.path}"
+        """Address that opens it, as short as can be."""
+        return label_of(**{name: getattr(self, name) for name in _LABELLED}) or self.home
 
     @property
     def content(self) -> str:
@@ -120,6 +120,38 @@ class Asset:
         return NWBDecodeError(f"{self.label} cannot be read: the archive answers HTTP {status}")
 
 
+_LABELLED = ("instance", "api", "dandiset", "version", "path")
+
+
+def label_of(
+    *, instance: str, api: str, path: str, dandiset: str = "", version: str = "", **_: Any
+) -> str:
+    """Address by which `nwbdecode.open` finds an asset; empty where it has no such one.
+
+    Examples
+    --------
+    >>> where = {"dandiset": "000552", "version": "draft", "path": "sub-x/y.nwb"}
+    >>> label_of(instance="dandi", api="https://api.dandiarchive.org/api", **where)
+    'dandi://dandi/000552@draft/sub-x/y.nwb'
+    >>> label_of(instance="dandi.lab.org:8000", api="https://dandi.lab.org:8000/api", **where)
+    'dandi://https://dandi.lab.org:8000/api/000552@draft/sub-x/y.nwb'
+    """
+    # An archive of one's own goes by its address; only those that the client knows have names.
+    archive = instance if is_known(instance) else api.rstrip("/")
+    label = f"dandi://{archive}/{dandiset}@{version}/{path}"
+    try:
+        return label if dandiset and dandi_address(label) else ""
+    except NWBDecodeError:
+        return ""
+
+
+def is_known(instance: str) -> bool:
+    """Whether an archive has a name that the DANDI client knows."""
+    from dandi.consts import known_instances
+
+    return instance in known_instances
+
+
 def token_variables(instance: str) -> list[str]:
     """Environment variables that may hold the key for an archive, the first one set counts.
 
@@ -130,8 +162,11 @@ def token_variables(instance: str) -> list[str]:
     --------
     >>> token_variables("ember-dandi"), token_variables("dandi.lab.org:8000")
     (['EMBER_DANDI_API_KEY'], ['DANDI_LAB_ORG_8000_API_KEY'])
+    >>> token_variables("127.0.0.1:8000")  # no shell exports a name that begins with a digit
+    ['DANDI_127_0_0_1_8000_API_KEY']
     """
-    names = [re.sub(r"[^A-Z0-9]", "_", instance.upper()) + "_API_KEY"]
+    name = re.sub(r"[^A-Z0-9]", "_", instance.upper()) + "_API_KEY"
+    names = [f"DANDI_{name}" if not name[0].isalpha() else name]
     chosen = os.environ.get("DANDI_INSTANCE", "dandi").rstrip("/")
     if instance == chosen or instance == re.sub(r"^https?://|/.*$", "", chosen):
         names.append("DANDI_API_KEY")

@@ -21,6 +21,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.filters import add_filters
 from nwbdecode.load.hdf5 import first_line, read_nwb, version_of
+from nwbdecode.load.remote.address import veiled
 from nwbdecode.load.remote.cache import CacheSettings
 from nwbdecode.load.remote.chunks import Spans, byte_ranges, pieces, stored_bytes
 from nwbdecode.load.remote.dandi import Asset
@@ -186,6 +187,8 @@ def remote_origin(file: RemoteFile) -> dict[str, Any]:
         return {**door.origin(), **told}
     if file.stated.etag:
         told["etag"] = file.stated.etag
+    if signed := veiled(door.url):
+        told["signed"] = signed
     name = unquote(urlsplit(door.url).path.rsplit("/", 1)[-1])
     return {"file_name": name or door.label, "url": door.label, **told}
 

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import requests
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.remote.address import veiled
 from nwbdecode.load.remote.http import TRIES, PatientSession, Web, wait_before
 from nwbdecode.load.remote.zarrays import DescribedArray, described_arrays
 from nwbdecode.load.zarr import ZarrFolder, needs_hdmf_zarr
@@ -86,6 +87,7 @@ def mirrored(store: Store, settings: CacheSettings) -> MirroredFolder:
             "Name another folder with NWBDECODE_CACHE"
         ) from error
     told = {"url": store.shown, "file_name": name, "content": content}
+    told |= {"signed": signed} if (signed := veiled(store.root)) else {}
     return MirroredFolder(str(path), came_from=told)
 
 

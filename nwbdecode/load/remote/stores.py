@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.load.remote.dandi import Asset
+from nwbdecode.load.remote.dandi import Asset, is_known
 from nwbdecode.load.remote.http import Connection, Web
 
 #: What a store has at its root, from what tells most to what tells least.
@@ -27,8 +27,8 @@ _MOST = 64 << 20
 
 def refuse_asset(asset: Asset) -> NWBDecodeError:
     """Say how an asset of many files is fetched."""
-    # An archive of one's own goes by its address; the others have names.
-    known = asset.dandiset and re.fullmatch(r"[a-z-]+", asset.instance)
+    # The client's own addresses have no place for an archive that it does not know.
+    known = asset.dandiset and is_known(asset.instance)
     command = shlex.join(["dandi", "download", asset.label if known else asset.home])
     name = asset.path.rsplit("/", 1)[-1]
     return NWBDecodeError(

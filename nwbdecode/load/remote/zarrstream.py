@@ -27,6 +27,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.load.hdf5 import first_line
 from nwbdecode.load.pickles import refuse_programs
+from nwbdecode.load.remote.address import veiled
 from nwbdecode.load.remote.cache import BlockCache, CacheSettings
 from nwbdecode.load.remote.http import PatientSession
 from nwbdecode.load.remote.mirror import fetch_file, inside
@@ -87,6 +88,8 @@ class RemoteZarr:
         if self.asset:
             return {**told, **self.asset.origin()}
         name = unquote(urlsplit(self.store.shown).path.rsplit("/", 1)[-1])
+        signed = veiled(self.store.root)
+        told |= {"signed": signed} if signed else {}
         return {**told, "file_name": name, "url": self.store.shown}
 
     def nwb_version(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pynwb.image import ImageSeries
 
 from nwbdecode import NWBDecodeError, load
 from tests.load import recordings
@@ -92,3 +93,17 @@ def test_inspect_describes_a_movie_and_its_masks(tmp_path: Path) -> None:
     assert movie["locations"] == ["V1"]
     assert "processing/motion/MotionCorrection/stack/corrected" in shown
     assert "3 ROIs in" in text
+
+
+def test_a_video_of_behavior_is_no_signal() -> None:
+    nwbfile = recordings.ephys()
+    nwbfile.add_acquisition(
+        ImageSeries(
+            name="camera", external_file=["a.mp4"], format="external", rate=30.0,
+            starting_frame=[0], num_samples=300,
+        )
+    )  # fmt: skip
+    with pytest.raises(NWBDecodeError, match=r"'camera' is a ImageSeries, a video rather than"):
+        load.open(nwbfile).signal("camera")
+    with pytest.raises(NWBDecodeError, match="there is no signal 'cinema'"):
+        load.open(nwbfile).signal("cinema")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,7 @@ def test_an_embargoed_recording_names_the_variable_to_set(
     archive: DandiServer, ephys_path: Path
 ) -> None:
     archive.add("000002", {PATH: ephys_path}, embargoed=True)
-    named = r"HTTP 401.*embargoed.*Set 127_0_0_1_\d+_API_KEY or DANDI_API_KEY"
+    named = r"HTTP 401.*embargoed.*Set DANDI_127_0_0_1_\d+_API_KEY or DANDI_API_KEY"
     with pytest.raises(NWBDecodeError, match=named):
         load.open(f"DANDI:000002/{PATH}")
 
@@ -266,6 +267,28 @@ def test_the_shell_lists_a_dandiset(many: DandiServer, ephys_path: Path) -> None
         assert row["size"] == ephys_path.stat().st_size
     one = CliRunner().invoke(cli, ["inspect", found[3]["url"], "--json"])
     assert json.loads(one.stdout)["source"]["dandi"]["path"] == found[3]["path"]
+
+
+def test_every_address_that_is_told_opens_whatever_archive_it_is_of(
+    many: DandiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive has an address and no name; the environment need not name it."""
+    monkeypatch.delenv("DANDI_INSTANCE")
+    dandiset = f"dandi://{many.site}/000552"
+    shown = CliRunner().invoke(cli, ["inspect", dandiset]).stdout
+    machine = json.loads(CliRunner().invoke(cli, ["inspect", dandiset, "--json"]).stdout)
+    with pytest.raises(NWBDecodeError, match="open one of them") as several:
+        load.open(f"{dandiset}/sub-0?/*.nwb")
+    (command,) = (line for line in shown.splitlines() if "look into one" in line)
+    told = [
+        shlex.split(command)[-1],
+        machine["assets"][0]["address"],
+        str(several.value).splitlines()[1].strip(),
+    ]
+    for address in told:
+        done = CliRunner().invoke(cli, ["inspect", address, "--json"])
+        assert done.exit_code == 0, done.stderr
+        assert json.loads(done.stdout)["source"]["dandi"]["path"].startswith("sub-00/")
 
 
 def test_an_unknown_archive_is_named_with_the_known_ones() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from pynwb import TimeSeries
 
 from nwbdecode import load
+from nwbdecode.cli import cli
 from tests.load import recordings
 from tests.load.dandi_server import DandiServer
 from tests.load.remote.sparse import HOURS, ROWS, write_sparse
@@ -83,3 +86,21 @@ def test_a_short_series_is_asked_for_once_however_often_it_is_looked_at(
             )
     requests, _ = archive.count()
     assert requests == 1
+
+
+@pytest.mark.parametrize("how", [[], ["--download"]])
+def test_a_command_for_a_signed_address_says_what_it_lacks(
+    tmp_path: Path, archive: DandiServer, how: list[str]
+) -> None:
+    nwbfile = recordings.ephys()
+    nwbfile.add_acquisition(recordings.electrical(nwbfile, "Long", n=60_000, rate=200.0))
+    speed = TimeSeries(name="run", data=np.sin(np.arange(3000) / 9), unit="m/s", rate=10.0)
+    nwbfile.add_acquisition(speed)
+    url = archive.serve("x.nwb", recordings.save(nwbfile, tmp_path))
+    shown = CliRunner().invoke(cli, ["inspect", archive.sign(url), *how]).stdout
+    commands = [shlex.split(line) for line in shown.splitlines() if line.startswith("nwbdecode")]
+    assert {command[2] for command in commands} == {f"{url}?SIGNATURE"}
+    assert "the address was signed" in shown
+    plain = CliRunner().invoke(cli, ["inspect", url, *how]).stdout
+    assert "SIGNATURE" not in plain
+    assert "was signed" not in plain

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from nwbdecode import load
 from nwbdecode.cli import cli
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.zarr import has_hdmf_zarr
 from tests.load.dandi_server import DandiServer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Consolidated metadata")
@@ -145,3 +146,15 @@ def test_a_zarr_asset_is_fetched_by_a_command_that_the_dandi_client_reads(
         assert advised[:2] == ["dandi", "download"]
         with parse_dandi_url(advised[2]).navigate() as (_, _, found):
             assert [one.identifier for one in found] == [asset.asset_id]
+
+
+def test_a_dandisets_listing_says_what_a_zarr_asset_needs_here(
+    archive: DandiServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "manifest"
+    file.write_bytes(b"stands for many")
+    archive.add("000004", {"sub-1/a.nwb.zarr": file})["sub-1/a.nwb.zarr"].is_zarr = True
+    shown = CliRunner().invoke(cli, ["inspect", "DANDI:000004"]).stdout
+    assert "Zarr" in shown
+    assert "not streamed" not in shown
+    assert ("nwbdecode[zarr]" in shown) != has_hdmf_zarr()
