@@ -130,7 +130,7 @@ def shifted_sums(
     if kind == "circular":
         p, y = np.angle(np.exp(1j * p)), np.angle(np.exp(1j * y))
         for column, (a, b) in enumerate(
-            [(np.sin, np.sin), (np.sin, np.cos), (np.cos, np.sin), (np.cos, np.cos)], start=6
+            [(np.sin, np.sin), (np.sin, np.cos), (np.cos, np.sin), (np.cos, np.cos)], start=2
         ):
             sums[:, column] = shifted_products(a(y[:, 0]), b(p[:, 0]))[shifts % size]
     else:

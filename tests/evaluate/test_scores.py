@@ -44,10 +44,26 @@ def test_circular_correlation_follows_its_definition():
     rng = np.random.default_rng(0)
     a = rng.vonmises(0.4, 1.0, 200)
     b = a + rng.vonmises(0, 4.0, 200)
-    mean = np.angle(np.exp(1j * a).mean()), np.angle(np.exp(1j * b).mean())
-    u, v = np.sin(a - mean[0]), np.sin(b - mean[1])
+    # Over all pairs of bins, as Fisher and Lee define it.
+    u, v = np.sin(a[:, None] - a), np.sin(b[:, None] - b)
     expected = (u * v).sum() / np.sqrt((u**2).sum() * (v**2).sum())
     assert metric_values("circular", a, b)["r"] == pytest.approx(expected)
+
+
+@given(seeds)
+def test_circular_correlation_is_one_for_all_that_is_decoded_however_it_is_spread(seed):
+    rng = np.random.default_rng(seed)
+    truth = np.where(rng.random(50) < 0.3, 0.0, 1.7) + 0.2 * rng.normal(size=50)
+    assert metric_values("circular", truth, truth)["r"] == pytest.approx(1.0)
+
+
+def test_intervals_of_circular_correlation_hold_where_angles_have_no_mean_direction():
+    rng = np.random.default_rng(0)
+    truth = np.cumsum(0.2 * rng.normal(size=4000))
+    predicted = truth + 0.8 * rng.normal(size=4000)
+    value = metric_values("circular", truth, predicted)["r"]
+    low, high = bootstrap_interval("circular", truth, predicted, block=40, rng=rng)["r"]
+    assert value - 0.1 < low < value < high < value + 0.1
 
 
 @given(seeds)
