@@ -219,6 +219,7 @@ def fit(
 @reading_run
 @selecting
 @of_modality
+@on_cluster
 @from_network
 @common
 def predict(
@@ -226,7 +227,7 @@ def predict(
     signal: str | None,
     channels: str | None, time: tuple[float | None, float | None] | None,
     only: tuple[str, ...], exclude: tuple[str, ...], keep_invalid: bool | None,
-    modality: Any, download: bool, as_json: bool,
+    modality: Any, scheduler: str | None, download: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Decode SOURCE with the decoders in DECODED, a file that fit wrote.
 
@@ -246,7 +247,8 @@ def predict(
         result = onward.predict(
             decoded, opened, output, use=use, match=match, run=run, signal=signal,
             channels=channels, time=time, only=only, exclude=exclude,
-            keep_invalid=keep_invalid, modality=modality, exists=exists, announce=lies,
+            keep_invalid=keep_invalid, modality=modality, exists=exists, client=scheduler,
+            announce=lies,
         )  # fmt: skip
     said = result.recipe["prediction"]
     told = ("use", "in_sample", "unscored", "largest_difference", "match", "missing_channels")

@@ -36,6 +36,7 @@ def predict(
     keep_invalid: bool | None = None,
     modality: Literal["ephys", "ecog"] | None = None,
     exists: Exists | Literal["skip"] = "error",
+    client: Cluster | None = None,
     announce: Announce | None = None,
     progress: bool = True,
 ) -> Decoding:
@@ -75,6 +76,8 @@ def predict(
     exists : {"error", "replace", "new", "skip"}, default "error"
         If `output` is there: refuse, replace it, or take the next free name; "skip"
         as for `fit`.
+    client : distributed.Client or str, optional
+        Where the features are made, as for `fit`.
     announce : callable, optional
         As for `fit`.
     progress : bool, default True
@@ -101,6 +104,7 @@ def predict(
     """
     from nwbdecode import prediction
     from nwbdecode.asked import predict_request
+    from nwbdecode.cluster import connected
     from nwbdecode.keeping import Destination
     from nwbdecode.load import open as open_source
     from nwbdecode.matching import check_match
@@ -125,7 +129,8 @@ def predict(
     if there is not None:
         return there
     place.check(opened)
-    made = prediction.decode(result, opened, chosen, use=use, progress=progress)
+    with connected(client) as cluster:
+        made = prediction.decode(result, opened, chosen, use=use, client=cluster, progress=progress)
     about = {**made.recipe["prediction"], "request": request}
     made = made.replace(recipe={**made.recipe, "prediction": about})
     place.keep(made, opened)

@@ -17,6 +17,7 @@ from nwbdecode.trained import signal_options
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nwbdecode.cluster import Cluster
     from nwbdecode.load.signal import Signal
     from nwbdecode.load.source import Source
     from nwbdecode.prediction import Choice
@@ -26,7 +27,12 @@ _UNTOLD = {"", "nan", "None", "none", "n/a", "unknown"}
 
 
 def new_features(
-    result: Decoding, source: Source, choice: Choice, *, progress: bool
+    result: Decoding,
+    source: Source,
+    choice: Choice,
+    *,
+    client: Cluster | None = None,
+    progress: bool,
 ) -> tuple[xr.DataArray, dict[str, Any]]:
     """Compute the features of another recording, and say how its channels were matched."""
     from nwbdecode.features import from_recipe
@@ -51,7 +57,7 @@ def new_features(
         )
     if matched.read != signal.channels.index.tolist():
         signal = source.signal(path, channels=matched.read, **how)
-    power = from_recipe(signal, recipe, progress=progress)
+    power = from_recipe(signal, recipe, client=client, progress=progress)
     told = {"match": choice.match, "missing_channels": matched.missing}
     told |= _other_reference(result.channels, signal, recipe)
     if matched.read != matched.trained:

@@ -136,7 +136,7 @@ def fit(
     settings = with_epochs(FitConfig.of(config), only=only, exclude=exclude)
     if settings.decoder.calibrate and init is None:
         # A decoder that was stored has no `init` any more, so it cannot ask for one itself.
-        from nwbdecode.decoder.cnn import NOTHING_TO_CALIBRATE
+        from nwbdecode.decoder.calibration import NOTHING_TO_CALIBRATE
 
         raise NWBDecodeError(NOTHING_TO_CALIBRATE)
     evaluation = settings.evaluation

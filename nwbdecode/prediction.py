@@ -17,6 +17,7 @@ from nwbdecode.trained import kept_invalid, trained_features
 if TYPE_CHECKING:
     import xarray as xr
 
+    from nwbdecode.cluster import Cluster
     from nwbdecode.load.source import Source
 
 
@@ -55,7 +56,13 @@ class Choice:
 
 
 def decode(
-    result: Decoding, source: Source, choice: Choice, *, use: str, progress: bool
+    result: Decoding,
+    source: Source,
+    choice: Choice,
+    *,
+    use: str,
+    client: Cluster | None = None,
+    progress: bool,
 ) -> Decoding:
     """Predict a recording; `nwbdecode.predict` describes what by.
 
@@ -66,6 +73,8 @@ def decode(
     source : Source
     choice : Choice
     use : {"auto", "final", "ensemble"}
+    client : distributed.Client, optional
+        Makes the features.
     progress : bool
 
     Returns
@@ -73,6 +82,7 @@ def decode(
     Decoding
     """
     _check_recipe(result)
+    how: dict[str, Any] = {"client": client, "progress": progress}
     of_anything = choice.of_anything
     if choice.keep_invalid is None:
         choice = replace(choice, keep_invalid=kept_invalid(result))
@@ -80,12 +90,12 @@ def decode(
     seen = same_session(result.source, source.facts)
     if seen and _meets_training(result, source, choice):
         if use == "auto":
-            return _out_of_fold(result, source, choice, progress=progress)
+            return _out_of_fold(result, source, choice, how)
         if of_anything:
-            power, about = new_features(result, source, choice, progress=progress)
+            power, about = new_features(result, source, choice, **how)
             truth, _ = truth_of(result, source, power, keep_invalid=kept)
         else:
-            power, about = trained_features(result, source, progress=progress), {}
+            power, about = trained_features(result, source, **how), {}
             truth = result.truth
         return _by(result, power, truth, use, in_sample=True, unscored={}, about=about)
     learned = _was_begun_from(result, source.facts)
@@ -95,7 +105,7 @@ def decode(
             f"({source.facts['identifier']!r}): none has not seen it. use='final' predicts it, "
             "in-sample and without a score"
         )
-    power, about = new_features(result, source, choice, progress=progress)
+    power, about = new_features(result, source, choice, **how)
     truth, unscored = truth_of(result, source, power, keep_invalid=kept)
     if source.is_signal:
         reason = "a signal in memory has no targets beside it"
@@ -158,7 +168,7 @@ def _meets_training(result: Decoding, source: Source, choice: Choice) -> bool:
     return nearest - width < float(result.folds["gap"].max()) - 1e-9
 
 
-def _out_of_fold(result: Decoding, source: Source, choice: Choice, *, progress: bool) -> Decoding:
+def _out_of_fold(result: Decoding, source: Source, choice: Choice, how: dict[str, Any]) -> Decoding:
     from nwbdecode.evaluate import predict_out_of_fold
 
     place = result.source["signal"]
@@ -178,7 +188,7 @@ def _out_of_fold(result: Decoding, source: Source, choice: Choice, *, progress: 
                 f"the decoders were trained on {place['path']!r} of this session and cannot be "
                 f"tested on {asked!r} of the same; use='final' predicts it, without a score"
             )
-    power = trained_features(result, source, progress=progress)
+    power = trained_features(result, source, **how)
     predictions = predict_out_of_fold(result, power)
     prediction = {
         "use": "out-of-fold",

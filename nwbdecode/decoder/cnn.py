@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,21 +11,22 @@ import numpy as np
 import torch
 
 from nwbdecode.decoder.base import Decoder
+from nwbdecode.decoder.calibration import (
+    NOTHING_TO_CALIBRATE,
+    check_calibration,
+    check_targets,
+    only_channels_learn,
+    ready_to_calibrate,
+)
 from nwbdecode.decoder.coding import Coding
-from nwbdecode.decoder.compact import Compact, LinearPath
+from nwbdecode.decoder.compact import Compact
 from nwbdecode.decoder.frey2021 import STRIDE, Frey2021
+from nwbdecode.decoder.linear import SHARES, LinearPath, cautious_share
 from nwbdecode.decoder.passes import by_runs, by_windows
 from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
-from nwbdecode.decoder.transfer import (
-    check_alike,
-    check_calibration,
-    check_targets,
-    ready_to_calibrate,
-    refuse_same_session,
-    take_over,
-)
+from nwbdecode.decoder.transfer import check_alike, refuse_same_session, take_over
 from nwbdecode.decoder.windows import DecodeAt, Window, decodable, runs
 from nwbdecode.errors import NWBDecodeError, suggest
 
@@ -35,18 +36,11 @@ if TYPE_CHECKING:
     from nwbdecode.decoding import StoredDecoder
 
 ARCHITECTURES = ("compact", "frey2021")
-#: Said where a decoder is to be calibrated and none is given.
-NOTHING_TO_CALIBRATE = (
-    "calibrating begins from the decoder that another session trained, and none was given; "
-    "give `init` (--init), or leave out `calibrate`"
-)
 #: Outputs decoded from one training window of the compact network.
 _STRETCH = 128
 #: Share of the windows that shall lie in stretches as long, else shorter ones are taken, of which
 #: at most so many make a step.
 _MOSTLY, _BATCH = 0.9, 64
-#: Shares of the linear path that are tried.
-_SHARES = tuple(float(share) for share in np.linspace(0, 1, 11))
 
 
 class CNNDecoder(Decoder):
@@ -201,7 +195,7 @@ class CNNDecoder(Decoder):
             self.transfer_ = None if old is None else take_over(self.network_, self, old)
             if old is not None and self.calibrate:
                 ready_to_calibrate(self.network_, self, old)
-            with self._frozen():
+            with only_channels_learn(self) if self.calibrate else nullcontext():
                 self.history_ = self._train(features, truth, starts, schedule, held)
         line = self.network_.linear if isinstance(self.network_, Compact) else None
         if line is not None and not self.calibrate:  # which keeps that of `init`
@@ -237,39 +231,6 @@ class CNNDecoder(Decoder):
         self.sessions_ = [*self.sessions_, *old.sessions_]
         return old
 
-    @contextmanager
-    def _frozen(self) -> Iterator[None]:
-        """Keep all that no channel owns from learning, if channels are to be calibrated."""
-        if not self.calibrate:
-            yield
-            return
-        assert isinstance(self.network_, Compact)
-        axes = self.network_.named_axes()
-        others = [
-            weight
-            for name, weight in self.network_.named_parameters()
-            if weight.requires_grad and "channel" not in axes.get(name, ())
-        ]
-        for weight in others:
-            weight.requires_grad_(False)
-        fresh_ones = self._fresh_channels()
-        hook = self.network_.channels.embedding.register_hook(  # type: ignore[no-untyped-call]
-            lambda gradient: gradient * fresh_ones.to(gradient)[:, None]
-        )
-        try:
-            yield
-        finally:
-            hook.remove()
-            for weight in others:
-                weight.requires_grad_(True)
-
-    def _fresh_channels(self) -> torch.Tensor:
-        """Mark the channels to calibrate: those that `init` lacks, or all if it has all."""
-        assert self.init is not None
-        known = [label for label in self.init.config["channels"] if label is not None]
-        fresh = torch.tensor([label not in known for label in self.channels_])
-        return fresh if fresh.any() else ~fresh
-
     def _ridge(self) -> RidgeDecoder:
         """Give the linear decoder behind the linear path, of the same window and bins."""
         return RidgeDecoder(
@@ -296,9 +257,9 @@ class CNNDecoder(Decoder):
             for one, other, values, coding in zip(deep, wide, truth, self.codings_, strict=True):
                 losses = [
                     loss_of((1 - a) * one[held] + a * other[held], values[held], coding).item()
-                    for a in _SHARES
+                    for a in SHARES
                 ]
-                best.append(_cautious(losses))
+                best.append(cautious_share(losses))
             path.share.copy_(torch.tensor(best))
         path.set_weights(torch.as_tensor(ridge.weights_, dtype=torch.float32))
 
@@ -467,23 +428,6 @@ class CNNDecoder(Decoder):
         net = self._build(*sizes)
         net.load_state_dict(state)
         self.network_ = net.to(self._device()).eval()
-
-
-def _cautious(losses: Sequence[float]) -> float:
-    """Choose the share of least loss, but go up to half the way back from most to one half.
-
-    One block of bins is the judge, and behavior differs from block to block: the mean of
-    two estimates that err apart is rarely far from the better one. So the way back is the
-    longer, the less the network errs more than the line.
-
-    Parameters
-    ----------
-    losses : sequence of float
-        For each of `_SHARES`, from the network alone to the line alone.
-    """
-    share = _SHARES[int(np.argmin(losses))]
-    alike = min(1.0, losses[-1] / max(losses[0], 1e-9))
-    return min(share, share - alike * (share - 0.5) / 2)
 
 
 def _around(bins: Any, window: Window) -> np.ndarray:

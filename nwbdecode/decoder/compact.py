@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import nn
 
-from nwbdecode.decoder.windows import lag_edges
+from nwbdecode.decoder.linear import LinearPath
 
 _BLOCKS = 4
 #: Combinations of bands made of every channel.
@@ -149,67 +147,6 @@ class _Channels(nn.Module):
         summed = self.embedding.T @ bent  # (batch, time, embedding, combination)
         projected: torch.Tensor = self.project(summed.flatten(2))
         return projected
-
-
-class LinearPath(nn.Module):
-    """A linear readout of lag means, mixed with the network's outputs target by target.
-
-    It is not trained by gradients but set to the ridge solution. What a linear
-    readout can decode it decodes better than a network of the same data, and what
-    it cannot, the network adds: each target has its own share of both, found on
-    bins that neither was fitted on.
-
-    Parameters
-    ----------
-    n_features : int
-    heads : list of int
-        Width of each target's output.
-    window, lags : int
-        Bins that an output sees, and the parts they are averaged in.
-    classes : list of bool
-        Which outputs are estimates of class indicators; they become log odds.
-    """
-
-    #: Least probability of a class that a linear estimate may give.
-    _LEAST = 0.02
-
-    def __init__(
-        self, n_features: int, heads: list[int], window: int, lags: int, classes: list[bool]
-    ):
-        super().__init__()
-        self.window, self.widths, self.classes = window, heads, classes
-        self.lags = list(itertools.pairwise(lag_edges(window, lags)))
-        width = sum(heads)
-        self.weight = nn.Parameter(
-            torch.zeros(len(self.lags), width, n_features), requires_grad=False
-        )
-        self.bias = nn.Parameter(torch.zeros(width), requires_grad=False)
-        self.share = nn.Parameter(torch.full((len(heads),), 0.5), requires_grad=False)
-
-    def set_weights(self, weights: torch.Tensor) -> None:
-        """Take ridge weights, shape (lag * feature + 1, output), the last row the intercept."""
-        lags, width, features = self.weight.shape
-        self.weight.copy_(weights[:-1].reshape(lags, features, width).transpose(1, 2))
-        self.bias.copy_(weights[-1])
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Map (batch, time, feature) to (batch, time - window + 1, width) for each target."""
-        count = x.shape[1] - self.window + 1
-        out: torch.Tensor = self.bias
-        for (low, high), weight in zip(self.lags, self.weight, strict=True):
-            # Projecting first leaves a handful of columns to average.
-            part = nn.functional.linear(x[:, low : high + count - 1], weight).transpose(1, 2)
-            out = out + nn.functional.avg_pool1d(part, high - low, stride=1).transpose(1, 2)
-        parts = torch.split(out, self.widths, dim=-1)
-        return [
-            part.clamp(self._LEAST).log() if classes else part
-            for part, classes in zip(parts, self.classes, strict=True)
-        ]
-
-    def mixed(self, outputs: list[torch.Tensor], x: torch.Tensor) -> list[torch.Tensor]:
-        """Blend the convolutions' outputs with the linear ones."""
-        pairs = zip(outputs, self(x), self.share, strict=True)
-        return [(1 - share) * deep + share * wide for deep, wide, share in pairs]
 
 
 class _Block(nn.Module):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from nwbdecode.decoder.cnn import CNNDecoder
 
-#: Settings that decide what the weights of a compact network mean.
-_SHAPING = ("window", "decode_at", "hidden", "lags")
 _HEAD = re.compile(r"heads\.(\d+)\.(.+)")
 
 #: Axes that a weight splits into: at most one "channel" or "target", whose parts are matched one
@@ -83,8 +80,8 @@ def take_over(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> dict[st
     import torch
 
     check_alike(new, old)
-    targets = _heads(new, old)
-    matched = {"channel": _pairs(new.channels_, old.channels_), "target": targets}
+    targets = matched_targets(new, old)
+    matched = {"channel": matched_channels(new.channels_, old.channels_), "target": targets}
     before, axes = dict(old.network_.named_parameters()), _axes(net)
     taken = total = 0
     with torch.no_grad():
@@ -102,27 +99,6 @@ def take_over(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> dict[st
         "fresh_targets": [name for name in names if name not in kept],
         "share": round(taken / max(total, 1), 4),
     }
-
-
-def check_calibration(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Refuse to calibrate where more than channels differs from the decoder to begin from.
-
-    Parameters
-    ----------
-    asked, settings : mapping
-        Settings of the decoder to train, and of the one to begin from.
-
-    Raises
-    ------
-    NWBDecodeError
-    """
-    for name in _SHAPING:
-        theirs = settings.get(name, asked[name])
-        if asked[name] != theirs:
-            raise NWBDecodeError(
-                f"calibrating keeps all but channels, and the decoder to begin from has "
-                f"{name}={theirs!r} where {asked[name]!r} was asked for; ask for the same"
-            )
 
 
 def check_alike(new: CNNDecoder, old: CNNDecoder) -> None:
@@ -151,90 +127,20 @@ def check_alike(new: CNNDecoder, old: CNNDecoder) -> None:
         )
 
 
-def check_targets(new: CNNDecoder, old: CNNDecoder) -> None:
-    """Refuse to calibrate for a target that was not decoded before.
-
-    Parameters
-    ----------
-    new, old
-        As for `take_over`; of the new one, the targets suffice.
-
-    Raises
-    ------
-    NWBDecodeError
-    """
-    known = {(c.name, c.kind, c.width, c.labels) for c in old.codings_}
-    fresh = [c.name for c in new.codings_ if (c.name, c.kind, c.width, c.labels) not in known]
-    if fresh:
-        raise NWBDecodeError(
-            f"the decoder to begin from never decoded {', '.join(map(repr, fresh))} in this "
-            "form, and calibrating teaches no target; leave out `calibrate`"
-        )
-
-
-def ready_to_calibrate(net: torch.nn.Module, new: CNNDecoder, old: CNNDecoder) -> None:
-    """Let a network in which weights were taken over begin as the decoder that they are of.
-
-    The linear path is copied, and channels that are new count for nothing until they are
-    taught to.
-
-    Parameters
-    ----------
-    net, new, old
-        As for `take_over`.
-
-    Raises
-    ------
-    NWBDecodeError
-        If a target was not decoded before.
-    """
-    import torch
-
-    check_targets(new, old)
-    held: Any = net
-    before: Any = old.network_
-    pairs = _pairs(new.channels_, old.channels_)
-    into, outof = ([pair[side] for pair in pairs] for side in (0, 1))
-    with torch.no_grad():
-        for place in set(range(len(new.channels_))) - set(into):
-            held.channels.embedding[place] = 0
-        if held.linear is None:
-            return
-        mine, theirs = (
-            path.weight.unflatten(2, (-1, count))
-            for path, count in (
-                (held.linear, len(new.channels_)),
-                (before.linear, len(old.channels_)),
-            )
-        )
-        mine.zero_()
-        rows = [_rows(decoder) for decoder in (new, old)]
-        for i, j in _heads(new, old):
-            device = mine.device
-            mine[:, rows[0][i]][..., into] = theirs[:, rows[1][j]][..., outof].to(device)
-            held.linear.bias[rows[0][i]] = before.linear.bias[rows[1][j]].to(device)
-            held.linear.share[i] = before.linear.share[j].to(device)
-
-
-def _rows(decoder: CNNDecoder) -> list[slice]:
-    """Outputs of each target."""
-    ends = np.cumsum([0, *(coding.width for coding in decoder.codings_)]).tolist()
-    return [slice(low, high) for low, high in pairwise(ends)]
-
-
 def _axes(net: torch.nn.Module) -> Axes:
     given: Any = getattr(net, "named_axes", None)
     return {} if given is None else given()
 
 
-def _heads(new: CNNDecoder, old: CNNDecoder) -> list[tuple[int, int]]:
+def matched_targets(new: CNNDecoder, old: CNNDecoder) -> list[tuple[int, int]]:
     """Targets of one name, kind and shape: their place in the new and in the old network."""
     known = {(c.name, c.kind, c.width, c.labels): place for place, c in enumerate(old.codings_)}
     found = [known.get((c.name, c.kind, c.width, c.labels)) for c in new.codings_]
     return [(i, j) for i, j in enumerate(found) if j is not None]
 
 
-def _pairs(new: Sequence[Any], old: Sequence[Any]) -> list[tuple[int, int]]:
+def matched_channels(new: Sequence[Any], old: Sequence[Any]) -> list[tuple[int, int]]:
+    """Channels of one label: their place in the new and in the old network."""
     places = {label: place for place, label in enumerate(old) if label is not None}
     return [(i, places[label]) for i, label in enumerate(new) if label in places]
 

@@ -83,6 +83,22 @@ def test_importance_is_that_of_one_process_with_one_thread(
     assert not there.identical(alone)
 
 
+def test_the_shell_predicts_on_a_cluster_what_it_predicts_here(
+    client: Client, lab: Path, fitted: nd.Decoding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded, other = lab / "to_predict_with.nwb", lab / "raw" / "tuesday.nwb"
+    nd.write(fitted, decoded)
+    asked = ["--scheduler", client.scheduler.address, "--json"]
+    for place, options in (("there", asked), ("here", ["--json"])):
+        monkeypatch.setenv("NWBDECODE_CACHE", str(lab / f"cache_{place}"))
+        output = str(lab / f"predicted_{place}.nwb")
+        run = CliRunner().invoke(cli, ["predict", str(decoded), str(other), "-o", output, *options])
+        assert run.exit_code == 0, run.stderr
+    here, there = (nd.read(lab / f"predicted_{place}.nwb") for place in ("here", "there"))
+    assert there.predictions.identical(here.predictions)
+    assert list((lab / "cache_there").rglob(".zarray"))
+
+
 def test_processes_and_a_cluster_are_not_both_asked(client: Client, recording: Recording) -> None:
     with pytest.raises(NWBDecodeError, match=r"n_jobs=2 .* cluster.*one of them"):
         cross_validate(CNNDecoder(window=8), *recording, client=client, n_jobs=2, **HOW)
