@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from threading import Event
 from types import TracebackType
 from typing import Any, TypeVar
@@ -51,7 +52,7 @@ def ahead(
     def results() -> Iterator[Made]:
         waiting: list[Future[Made]] = []
         for item in items:
-            waiting.append(pool.submit(make, item, check))
+            waiting.append(pool.submit(copy_context().run, make, item, check))
             if len(waiting) > 1:
                 # Popped, not named: nothing here holds on to what is in use.
                 yield waiting.pop(0).result()

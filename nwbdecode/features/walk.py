@@ -22,7 +22,7 @@ from nwbdecode.features.notch import Notch, make_notch
 from nwbdecode.features.referencing import Referencing, referencing
 from nwbdecode.features.rounding import rounded
 from nwbdecode.features.rows import Rows
-from nwbdecode.features.threads import engine_threads
+from nwbdecode.features.threads import engine_threads, in_parts
 from nwbdecode.features.transform import Maker, Transform, make_transform
 from nwbdecode.load.signal import Signal
 
@@ -389,13 +389,27 @@ def _read(
         start = int(wanted[part].min())
         again_from = plan.begin(high, opens=False) if high < len(bins) else end
         stored = rows.read(start, int(wanted[part].max()) + 1, again_from)
-        for at in range(part.start, part.stop, few):
-            some = wanted[at : min(at + few, part.stop)] - start
-            if samples is None:
-                columns = len(plan.reference.channels) * max(len(signal.frequencies), 1)
-                samples = rows.room(len(wanted), columns)
-            _reference(plan, stored, some, samples[at : at + len(some)])
+        if samples is None:
+            columns = len(plan.reference.channels) * max(len(signal.frequencies), 1)
+            samples = rows.room(len(wanted), columns)
+        pieces = -(-(part.stop - part.start) // few)
+        in_parts(_reference_all, pieces, plan, stored, wanted[part] - start, samples[part], few)
     return _Piece(samples, begin - segment.start)
+
+
+def _reference_all(
+    begin: int,
+    end: int,
+    plan: _Plan,
+    stored: np.ndarray,
+    wanted: np.ndarray,
+    out: np.ndarray,
+    few: int,
+) -> None:
+    """Reference a few rows at a time, so that they stay in the cache."""
+    for at in range(begin * few, min(end * few, len(wanted)), few):
+        some = slice(at, min(at + few, len(wanted)))
+        _reference(plan, stored, wanted[some], out[some])
 
 
 def _reference(plan: _Plan, stored: np.ndarray, wanted: np.ndarray, out: np.ndarray) -> None:
