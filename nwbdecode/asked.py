@@ -58,10 +58,18 @@ def fit_request(
                 ]
                 for name, held in targets.items()
             },
-            "settings": settings.model_dump(mode="json", exclude={"cache"}),
+            "settings": _asked_for(settings),
             "init": None if init is None else [init["sha256"], init.get("match")],
         }
     )
+
+
+def _asked_for(settings: FitConfig) -> dict[str, Any]:
+    """Settings but for where features are kept, and what was not asked for in earlier versions."""
+    told = settings.model_dump(mode="json", exclude={"cache"})
+    if told["signal"].get("modality") is None:
+        told["signal"].pop("modality", None)
+    return told
 
 
 def predict_request(

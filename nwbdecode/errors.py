@@ -1,4 +1,4 @@
-"""The one error class of the package, and how its messages are made."""
+"""The one error class that users meet, and how its messages are made."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class NWBDecodeError(ValueError):
     """
 
     decoding: Decoding | None = None
+
+
+class UnreachableError(NWBDecodeError):
+    """What failed is the way to a recording: nothing is known to be wrong with it."""
 
 
 def suggest(wrong: str, valid: Iterable[str], *, most: int = 12) -> str:

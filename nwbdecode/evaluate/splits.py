@@ -269,6 +269,7 @@ class PurgedKFold:
             return text + (
                 f"The lowest frequency that would fit is {fit:.2g} Hz (now {bands.min():.2g} Hz); "
                 "a shorter window or a longer recording help too"
+                + (f". {longest}" if fitting else "")
             )
         if fitting:
             return text + longest

@@ -21,6 +21,10 @@ from nwbdecode.features.lanes import LANES, load, multiply_add, splat, store
 
 _FAST: Any = {"contract"}
 _HOW: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": _FAST}
+# Numba keeps compiled code by the file it is of, and cannot know what `lanes.py` holds: a change
+# there has to be a change here.
+if LANES != 16:
+    raise AssertionError("kernels were compiled for 16 lanes; say so here if there are others")
 #: Rows that one thread takes through all filters at a time.
 ROWS = 128
 

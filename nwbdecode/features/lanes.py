@@ -19,7 +19,8 @@ from numba import extending, types
 from numba.core import cgutils
 from numba.extending import lower_builtin, models, register_model, type_callable
 
-#: Channels that are worked on together.
+#: Channels that are worked on together. Kernels that numba keeps hold it, and the code below: see
+#: `kernels` before changing either.
 LANES = 16
 
 #: A function for compiled code alone, whose types a checker cannot follow.

@@ -41,7 +41,8 @@ def refuse_dead_channels(signal: Signal) -> None:
         alive |= np.isfinite(block).reshape(len(block), len(alive), -1).any(axis=(0, 2))
         if alive.all():
             return
-    _refuse(signal.channels.index[~alive].tolist(), signal.n_channels, repr(signal.path))
+    where = f"{signal.path!r}, in {_BLOCKS} places looked at,"
+    _refuse(signal.channels.index[~alive].tolist(), signal.n_channels, where)
 
 
 def tell_lost(power: xr.DataArray) -> None:
@@ -68,12 +69,12 @@ def tell_lost(power: xr.DataArray) -> None:
     if not together:
         return
     worst = np.argsort(-lost, kind="stable")[: (lost > 0).sum()]
-    shown = ", ".join(f"{labels[k]} in {100 * lost[k] / size:.2g} %" for k in worst[:_MOST])
+    shown = ", ".join(f"{labels[k]} in {100 * lost[k] / size:.3g} %" for k in worst[:_MOST])
     more = f", and {len(worst) - _MOST} more" if len(worst) > _MOST else ""
     warnings.warn(
-        f"channels without a number in some bins: {shown}{more}. {100 * together / size:.2g} % of "
-        "the bins are left out, as all channels are needed; a channel is left out by `channels` "
-        f"(--channels {_without([labels[worst[0]]])!r}), or if the file marks it bad",
+        f"channels without a number in some bins: {shown}{more}. {100 * together / size:.3g} % of "
+        "the bins are left out, as all channels are needed; a channel is left out by `channels`"
+        f"{_without([labels[worst[0]]])}, or if the file marks it bad",
         stacklevel=3,
     )
 
@@ -87,10 +88,12 @@ def _refuse(dead: Sequence[Any], count: int, where: str) -> None:
         named = ", ".join(map(str, dead[:_MOST])) + (", ..." if len(dead) > _MOST else "")
         raise NWBDecodeError(
             f"{len(dead)} of {count} channels of {where} hold no number, only NaN: {named}. A bin "
-            "needs all of them: leave these out by `channels` "
-            f"(--channels {_without(dead)!r}), or mark them bad in the file"
+            f"needs all of them: leave these out by `channels`{_without(dead)}, or mark them bad "
+            "in the file"
         )
 
 
 def _without(labels: Sequence[Any]) -> str:
-    return f"id not in {np.asarray(labels).tolist()}"
+    """How the shell says that, where labels are ids and not pairs of them."""
+    ids = np.asarray(labels)
+    return f" (--channels 'id not in {ids.tolist()}')" if ids.dtype.kind in "iu" else ""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nwbdecode.features.filterbank import FilterBank
 
 #: Rows of the lower rate that are made at once where no bins lie.
-_STRIP = 4096
+_STRIP = 256
 
 
 class Stream:
@@ -200,12 +200,15 @@ class Stream:
     def _halve(self, samples: np.ndarray, at: int, halving: _Halving, part: slice) -> None:
         """Make some rows of the lower rate from samples, the first centered on row `at`."""
         reach = far(halving.taps)
-        for begin in range(part.start, part.stop, _STRIP):
-            rows = halving.rows[:, begin : min(begin + _STRIP, part.stop)]
-            low = at + 2 * (begin - part.start) - reach
-            strip = lanes_for(len(rows), 2 * rows.shape[1] + 2 * reach)
-            kernels.lay_out(samples, low, strip)
-            kernels.halve(0, rows.shape[1], strip, reach, halving.taps, rows)
+
+        def work(begin: int, end: int) -> None:
+            for low in range(begin, end, _STRIP):
+                rows = halving.rows[:, part][:, low : min(low + _STRIP, end)]
+                strip = lanes_for(len(rows), 2 * rows.shape[1] + 2 * reach)
+                kernels.lay_out(samples, at + 2 * low - reach, strip)
+                kernels.halve(0, rows.shape[1], strip, reach, halving.taps, rows)
+
+        in_parts(work, part.stop - part.start, least=_STRIP)
 
     def _sum_points(
         self,

@@ -131,7 +131,10 @@ def _asked(target: Mapping[str, Any], what: str, others: Sequence[Mapping[str, A
             and other["path"] != target["path"]
             and what in other["derivations"]
         ][:1]
-    return str(TargetSpec(tuple(paths), what))
+    # One of its columns alone might be taken for another kind than all of them.
+    alone = not what and len(target.get("varying") or ()) == 1
+    kind = target["kind"] if alone else ""
+    return str(TargetSpec(tuple(paths), what, kind=kind))
 
 
 def _best(
@@ -187,10 +190,10 @@ def _settings(
     run = signal["run"] or seconds
     # Half of what lies in runs as long, or more, then has a whole window around it.
     most = int(_OF_A_RUN * run / width)
-    if most < _SHORTEST:
+    if signal["gaps"] and most < _SHORTEST:
         return [], f"its signal's gapless runs are too short: {run:.2g} s on average"
     for lowest, size in _SCALES:
-        window = min(max(_SHORTEST, round(size * shrink)), most)
+        window = min(max(_SHORTEST, round(size * shrink)), max(_SHORTEST, most))
         # Two gaps, of window and filters to both sides, and windows at four ends; and a margin.
         reach = _REACH / lowest if banded else 0.0
         needed = 1.25 * (4 * window * width + 2 * reach) / (0.75 - 1 / FOLDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nwbdecode.errors import NWBDecodeError
+from nwbdecode.errors import NWBDecodeError, UnreachableError
 from nwbdecode.load.filters import lacking
 from nwbdecode.load.hdf5 import first_line
 from nwbdecode.load.tables import Column
@@ -24,6 +24,9 @@ def described_or_faulty(describe: Callable[[], dict[str, Any]], path: str, item:
     """
     try:
         return describe()
+    except (UnreachableError, MemoryError):
+        # No fault of the entry: all others would meet it as well, each after many tries.
+        raise
     except NWBDecodeError as error:
         return _faulty(path, item, str(error))
     except Exception as error:

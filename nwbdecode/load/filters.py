@@ -16,7 +16,10 @@ _PLUGINS = {
 }  # fmt: skip
 _GET = 'Install them with `pip install "nwbdecode[filters]"`, and open it again'
 #: How HDF5 says that a filter is lacking: by the folder of plugins, or by its name.
-_LACKING = re.compile(r"plugin|required filter", re.IGNORECASE)
+_LACKING = re.compile(
+    r"required filter|can't open directory \(.*plugin|filter .*not (registered|available)",
+    re.IGNORECASE,
+)
 
 
 def add_filters() -> None:

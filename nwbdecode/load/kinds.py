@@ -49,8 +49,10 @@ _COMPASS = re.compile(
 _CHANGE = re.compile(
     r"velocity|speed|accelerat|(?<![a-z])(rate|vel|acc|torque)(?![a-z])", re.IGNORECASE
 )
-#: Share of a turn that angles may reach beyond one by noise, or by a mark for lost samples.
+#: Share of a turn that angles may reach beyond one by noise.
 _BEYOND = 0.01
+#: Percentiles between which angles lie that mark no lost samples.
+_USUAL = (2.5, 97.5)
 
 
 def si_unit(series: TimeSeries) -> tuple[str, float]:
@@ -81,8 +83,8 @@ def series_kind(series: TimeSeries, values: np.ndarray, columns: int) -> tuple[s
         if is_compass(series):
             return "circular", "it lies in a CompassDirection"
         if unit == "radians" and not _CHANGE.search(series.name):
-            turns = _turns(values) * abs(float(series.conversion or 1.0)) * factor
-            if turns > 1 + _BEYOND:
+            usual, turns = _turns(values) * abs(float(series.conversion or 1.0)) * factor
+            if usual > 1 + _BEYOND:
                 return "linear", f"an angle that runs over {turns:.3g} turns, so it is not wrapped"
             return "circular", f"its unit is {str(series.unit).strip()!r}"
         if _named_compass(series) and _unitless(series) and _within_a_turn(values):
@@ -154,10 +156,13 @@ def _named_compass(series: TimeSeries) -> bool:
     return bool(_COMPASS.search(series.name)) and not _CHANGE.search(series.name)
 
 
-def _turns(values: np.ndarray) -> float:
-    """How far angles in radians reach from the least to the greatest, in turns."""
-    known = values[np.isfinite(values)]
-    return float(np.ptp(known.astype(np.float64))) / (2 * np.pi) if known.size else 0.0
+def _turns(values: np.ndarray) -> np.ndarray:
+    """Turns that radians reach over: most of them, as a few may mark lost samples, and all."""
+    known = values[np.isfinite(values)].astype(np.float64)
+    if not known.size:
+        return np.zeros(2)
+    low, high = np.percentile(known, _USUAL)
+    return np.array([high - low, np.ptp(known)]) / (2 * np.pi)
 
 
 def _no_unit(unit: str) -> bool:

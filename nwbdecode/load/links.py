@@ -36,7 +36,8 @@ def check_present(series: Any, path: str) -> None:
     try:
         with unlocked(where) as file:
             told = _broken(file, f"{path}/data")
-    except OSError:  # an open handle of another kind, or a file that is damaged: told elsewhere
+    except (OSError, RuntimeError, KeyError):
+        # An open handle of another kind, or a file that is damaged: told elsewhere.
         return
     if told:
         raise NWBDecodeError(f"the data of {path!r} {told}")
@@ -47,8 +48,13 @@ def broken_links(file: h5py.File) -> str:
     if not isinstance(file.filename, str) or not os.path.isfile(file.filename):
         return ""
     names: list[str] = []
-    file.visititems_links(lambda name, link: names.append(name) if hasattr(link, "path") else None)
-    said = [f"{name!r} {told}" for name in names if (told := _broken(file, name))]
+    try:
+        file.visititems_links(
+            lambda name, link: names.append(name) if hasattr(link, "path") else None
+        )
+        said = [f"{name!r} {told}" for name in names if (told := _broken(file, name))]
+    except Exception:  # of a damaged file HDF5 may say anything; the damage is told elsewhere
+        return ""
     return "; ".join(said[:3])
 
 

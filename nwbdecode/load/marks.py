@@ -21,6 +21,8 @@ _GOOD = (
     "isgoodchannel", "isgoodelectrode", "channelisgood", "valid", "isvalid", "validdata",
     "validchannel", "usable", "isusable",
 )  # fmt: skip
+#: Names that can mean nothing else.
+_PLAINEST = ("bad", "badchannel", "badchannels", "isbad", "good", "goodchannel", "isgood")
 #: Columns of words, of which some mean that a channel is bad.
 _STATES = ("status", "channelstatus", "electrodestatus", "quality", "channelquality", "label",
            "channellabel", "badchannellabel")  # fmt: skip
@@ -47,8 +49,11 @@ def bad_channels(columns: Mapping[str, Any]) -> np.ndarray | None:
     named = {_plain(name): name for name in columns}
     for names, inverted in ((_BAD, False), (_GOOD, True)):
         for name in names:
-            if name in named:
-                return _truth(named[name], columns[named[name]], inverted) ^ inverted
+            if name not in named:
+                continue
+            found = _truth(named[name], columns[named[name]], inverted, strict=name in _PLAINEST)
+            if found is not None:
+                return found ^ inverted
     for name in _STATES:
         values = columns[named[name]] if name in named else np.empty(0)
         if values.dtype.kind == "O":
@@ -58,9 +63,13 @@ def bad_channels(columns: Mapping[str, Any]) -> np.ndarray | None:
     return None
 
 
-def marking(names: Iterable[str]) -> list[str]:
-    """Names of columns that say of each channel whether it is good or bad, and nothing more."""
-    return [name for name in names if _plain(name) in (*_BAD, *_GOOD)]
+def marking(names: Iterable[str], *, plainly: bool = False) -> list[str]:
+    """Names of columns that say of each channel whether it is good or bad, and nothing more.
+
+    With `plainly`, only those that can mean nothing else.
+    """
+    known = _PLAINEST if plainly else (*_BAD, *_GOOD)
+    return [name for name in names if _plain(name) in known]
 
 
 def _plain(name: Any) -> str:
@@ -71,8 +80,12 @@ def _is(words: str, value: Any) -> bool:
     return re.fullmatch(words, str(value).strip(), re.IGNORECASE) is not None
 
 
-def _truth(name: str, values: np.ndarray, good: bool) -> np.ndarray:
-    """Read yes and no; `good` says what a channel is of which the column says yes."""
+def _truth(name: str, values: np.ndarray, good: bool, *, strict: bool) -> np.ndarray | None:
+    """Read yes and no; `good` says what a channel is of which the column says yes.
+
+    A column that holds something else may measure what it is named after, such as noise in
+    microvolts; a plain mark may not.
+    """
     yes, no = (_FINE, _WORST) if good else (_WORST, _FINE)
     if values.dtype.kind != "O":
         numbers = np.nan_to_num(values.astype(float))
@@ -81,6 +94,8 @@ def _truth(name: str, values: np.ndarray, good: bool) -> np.ndarray:
     else:
         found = np.array([_is(f"{_YES}|{yes}", value) for value in values], dtype=bool)
         wrong = ~found & ~np.array([_is(f"{_NO}|{no}", value) for value in values], dtype=bool)
+    if wrong.any() and not strict:
+        return None
     if wrong.any():
         raise NWBDecodeError(
             f"the column {name!r} of the channel table holds {values[wrong][0]!r}, neither yes "

@@ -147,7 +147,7 @@ def center(places: np.ndarray, weights: np.ndarray) -> list[float]:
 
 def _bad(table: Any, rows: np.ndarray) -> dict[str, Any]:
     """Column ``bad``: what the file's curation did not accept as a cell."""
-    if marking(table.colnames):
+    if marking(table.colnames, plainly=True):
         return {}
     named = {str(name).lower(): name for name in table.colnames}
     for names, accepted in ((_ACCEPTED, True), (_REJECTED, False)):

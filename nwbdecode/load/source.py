@@ -64,7 +64,7 @@ def open(
         return source
     from nwbdecode.load.held import SignalSource, is_signal
 
-    if is_signal(source) and not download:
+    if is_signal(source):
         return SignalSource(source)
     opened = Source(locate(source, download=download, cache=cache, cache_bytes=cache_bytes))
     # Faults of the file show here and not at first use.

@@ -80,6 +80,18 @@ def test_features_of_a_file_are_the_bits_of_its_samples_in_memory(
     np.testing.assert_array_equal(found, expected)
 
 
+def test_threads_that_read_and_compute_change_no_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = counts(30.0)
+    signal = filed(tmp_path, samples, chunks=(1024, 2), compression="gzip", shuffle=True)
+    expected = wavelet_power(as_signal(samples, rate=RATE), **HOW)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setattr(store, "BLOCK", 64)
+    found = wavelet_power(signal, store=tmp_path, memory=1_500_000, **HOW)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_a_walk_reads_each_chunk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = counts(60.0)
     signal = filed(tmp_path, samples, chunks=(1000, CHANNELS), compression="gzip")

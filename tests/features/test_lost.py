@@ -11,6 +11,7 @@ import xarray as xr
 from nwbdecode import NWBDecodeError, cross_validate, wavelet_power
 from nwbdecode.decoder import RidgeDecoder
 from nwbdecode.evaluate import PurgedKFold
+from nwbdecode.features.lost import tell_lost
 
 RATE = 200.0
 BANDS = {"bin": 0.1, "frequencies": [20.0, 40.0]}
@@ -70,8 +71,15 @@ def test_what_is_lost_is_told_channel_by_channel() -> None:
     with pytest.warns(UserWarning, match="without a number in some bins") as told:
         decoded(power)
     share = (~np.isfinite(power.to_numpy())).any(axis=1).mean(axis=0)
-    assert f"11 in {100 * share[1]:.2g} %, 13 in {100 * share[3]:.2g} %. " in str(told[0].message)
+    assert f"11 in {100 * share[1]:.3g} %, 13 in {100 * share[3]:.3g} %. " in str(told[0].message)
     assert "--channels 'id not in [11]'" in str(told[0].message)
+
+
+def test_almost_everything_lost_is_told_in_plain_numbers() -> None:
+    power = wavelet_power(samples(holes={}), **BANDS).copy()
+    power[1:, :, 4] = np.nan
+    with pytest.warns(UserWarning, match=r"14 in 9\d\.\d %.* 9\d\.\d % of the bins are left out"):
+        tell_lost(power)
 
 
 def test_nothing_is_told_where_nothing_is_lost() -> None:

@@ -30,24 +30,27 @@ HOW: dict[str, Any] = {"n_bands": 6, "remainder": True, "progress": False}
     per_bin=st.sampled_from([8.33, 32.5, 203.4]),
     block=st.integers(3, 40),
     room=st.integers(3, 30),
+    # Vectors hold sixteen channels: one in part, one, one and a bit, two and a bit.
+    channels=st.sampled_from([3, 16, 17, 35]),
 )
 def test_blocks_and_memory_change_no_bit(
-    rate: float, per_bin: float, block: int, room: int
+    rate: float, per_bin: float, block: int, room: int, channels: int
 ) -> None:
-    samples = field_potential(rate, 1500 / rate, channels=3)
+    samples = field_potential(rate, 1500 / rate, channels=channels)
     how = HOW | {"rate": rate, "lowest": rate / 100, "bin": per_bin / rate}
     expected = wavelet_power(samples, **how)
     reach = sum(expected.attrs["support"]) * rate
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "BLOCK", block)
         # Bytes a sample: what is read and transformed, and levels in full vectors of 16.
-        memory = int(4 * (2 * 3 + 2 * 16) * (reach + room * per_bin))
+        full = -(-channels // 16) * 16
+        memory = int(4 * (2 * channels + 2 * full) * (reach + room * per_bin))
         found = wavelet_power(samples, memory=memory, **how)
     np.testing.assert_array_equal(found, expected)
 
 
 def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = field_potential(10_000.0, 1.0, channels=5)
+    samples = field_potential(10_000.0, 1.0, channels=35)
     found = []
     for threads in (1, 2, 5):
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
@@ -56,11 +59,12 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
     np.testing.assert_array_equal(found[0], found[2])
 
 
-def test_a_channel_is_the_same_alone_and_among_others() -> None:
-    samples = field_potential(1000.0, 3.0, channels=5)
+@pytest.mark.parametrize("channel", [0, 3, 15, 16, 31, 34])
+def test_a_channel_is_the_same_alone_and_among_others(channel: int) -> None:
+    samples = field_potential(1000.0, 3.0, channels=35)
     together = wavelet_power(samples, rate=1000.0, **HOW)
-    alone = wavelet_power(samples[:, 3], rate=1000.0, **HOW)
-    np.testing.assert_array_equal(together[..., 3], alone[..., 0])
+    alone = wavelet_power(samples[:, channel], rate=1000.0, **HOW)
+    np.testing.assert_array_equal(together[..., channel], alone[..., 0])
 
 
 @pytest.fixture

@@ -179,6 +179,12 @@ def test_a_column_that_never_changes_is_left_out_of_the_command(tmp_path: Path) 
     assert "--target 'acquisition/place[0,2]'" in command
 
 
+def test_the_column_left_of_a_gaze_is_no_direction(tmp_path: Path) -> None:
+    gaze = np.stack([30 * np.sin(np.arange(3000) / 9), np.zeros(3000)], axis=1)
+    command = decodable(tmp_path, series("gaze", gaze, "degrees"))["gaze"]["commands"][""]  # type: ignore[index]
+    assert "--target 'acquisition/gaze[0]@linear'" in command
+
+
 def test_a_state_that_one_fold_alone_would_see_is_no_target(tmp_path: Path) -> None:
     states = np.repeat(["rest", "run", "sleep"], [400, 1300, 1300])
     told = decodable(

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from nwbdecode import NWBDecodeError, load
+from nwbdecode.errors import UnreachableError
+from nwbdecode.load.faulty import described_or_faulty
 from tests.load import recordings
 
 RAW, STAMPED = "acquisition/Raw", "acquisition/Stamped"
@@ -135,3 +137,12 @@ def test_a_column_of_no_use_can_be_left_out(sound: Path, tmp_path: Path) -> None
     change = put(f"{RAW}/channel_conversion", [1, 1, 0, 1, 1, 1])
     with harmed(sound, tmp_path, change) as source:
         assert source.signal("Raw", channels="id != 102").n_channels == 5
+
+
+@pytest.mark.parametrize("error", [UnreachableError("the host is gone"), MemoryError()])
+def test_what_is_no_fault_of_an_entry_ends_the_catalog(error: Exception) -> None:
+    def describe() -> dict[str, Any]:
+        raise error
+
+    with pytest.raises(type(error)):
+        described_or_faulty(describe, RAW, None)

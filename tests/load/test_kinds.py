@@ -58,6 +58,12 @@ CODES = np.tile([0, 1, 2, 1], 25)
         ({"data": np.linspace(0, 300, 50), "unit": "rad"}, "linear", "runs over 47.7 turns"),
         ({"data": np.arange(0, 2000, 9), "unit": "deg"}, "linear", "runs over 5.55 turns"),
         ({"data": np.linspace(0, 2, 50), "unit": "deg", "conversion": 360.0}, "linear", "2 turns"),
+        # Lost samples are marked by what no angle is.
+        (
+            {"data": np.r_[np.linspace(0, 2 * np.pi, 99), -1], "unit": "rad"},
+            "circular",
+            "its unit is 'rad'",
+        ),
         # How fast it turns is no direction.
         ({"data": np.linspace(-30, 30, 50), "name": "yaw_velocity"}, "linear", "numbers"),
         ({"data": np.linspace(-3, 3, 50), "name": "heading rate"}, "linear", "numbers"),

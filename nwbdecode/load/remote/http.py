@@ -15,7 +15,7 @@ import requests
 from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import InvalidURL, SSLError, Timeout
 
-from nwbdecode.errors import NWBDecodeError
+from nwbdecode.errors import NWBDecodeError, UnreachableError
 from nwbdecode.load.remote.address import unsigned
 
 #: Tries for one request before giving up, and the seconds before the second; each wait doubles.
@@ -197,9 +197,15 @@ class Connection:
 
         Raises
         ------
-        NWBDecodeError
+        UnreachableError
             If they cannot be had, or the file is no longer the one opened.
         """
+        try:
+            return self._fetched(start, stop)
+        except NWBDecodeError as error:
+            raise UnreachableError(str(error)) from error
+
+    def _fetched(self, start: int, stop: int) -> bytes:
         held = bytearray()
         stuck = 0
         while len(held) < stop - start:
