@@ -205,8 +205,11 @@ def test_a_disk_that_is_full_is_an_error_and_the_blocks_before_are_kept(
 
 
 def test_a_run_stopped_by_the_keyboard_leaves_whole_blocks_and_goes_on_from_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
+    # Libraries that other tests import may have taken the key for themselves.
+    taken = signals.signal(signals.SIGINT, signals.default_int_handler)
+    request.addfinalizer(lambda: signals.signal(signals.SIGINT, taken))
     samples = counts()
     signal = filed(tmp_path, samples, chunks=(1000, CHANNELS), compression="gzip")
     monkeypatch.setattr(store, "BLOCK", 16)
