@@ -175,16 +175,22 @@ def _spread(values: list[float]) -> str:
     return f"{np.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
 
 
+def parser(described: str | None) -> argparse.ArgumentParser:
+    """Options of a benchmark that makes features of these files."""
+    made = argparse.ArgumentParser(description=(described or "").splitlines()[0])
+    made.add_argument("--rounds", type=int, default=3)
+    made.add_argument("--seconds", type=float, default=60.0)
+    made.add_argument("--files", nargs="+", choices=FILES, default=list(FILES))
+    made.add_argument("--memory", type=int, default=1024, help="of features, in MiB")
+    made.add_argument("--bands", type=int, default=26)
+    made.add_argument("--lowest", type=float, default=2.0, help="Hz")
+    return made
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--files", nargs="+", choices=FILES, default=list(FILES))
-    parser.add_argument("--memory", type=int, default=1024, help="of features, in MiB")
-    parser.add_argument("--bands", type=int, default=26)
-    parser.add_argument("--lowest", type=float, default=2.0, help="Hz")
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    made = parser(__doc__)
+    made.add_argument("--peak", help=argparse.SUPPRESS)
+    return made.parse_args()
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from benchmarks.end_to_end import (  # noqa: E402
     FILES,
     RATE,
     features,
+    parser,
     recording,
     warm_up,
 )
@@ -87,7 +88,7 @@ def _found(path: str) -> Any:
 
 
 def main() -> None:
-    asked = _arguments()
+    asked = parser(__doc__).parse_args()
     line = facts("nwbdecode", "numpy", "numba", "h5py", "deflate")
     line |= {"rounds": asked.rounds, "seconds": asked.seconds, "files": {}}
     samples = recording(asked.seconds)
@@ -138,17 +139,6 @@ def told(line: dict[str, Any]) -> str:
     busy = [np.median([run["all"] / run["wall"] for run in line["files"][name]]) for name in files]
     rows.append(f"| processors busy | {' | '.join(f'{value:.2f}' for value in busy)} |")
     return "\n".join(rows)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--files", nargs="+", choices=FILES, default=list(FILES))
-    parser.add_argument("--memory", type=int, default=1024, help="of features, in MiB")
-    parser.add_argument("--bands", type=int, default=26)
-    parser.add_argument("--lowest", type=float, default=2.0, help="Hz")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import numpy as np
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.features.ahead import Behind, ahead
 from nwbdecode.features.bins import Bins, make_bins
+from nwbdecode.features.labels import labelled, plain
 from nwbdecode.features.lost import refuse_dead_channels
 from nwbdecode.features.morlet import reflected
 from nwbdecode.features.notch import Notch, make_notch
@@ -50,7 +50,7 @@ _FEW = 16
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """Everything that a recipe means for one signal."""
 
     signal: Signal
@@ -115,7 +115,7 @@ def compute(
     plan = _plan_of(signal, recipe)
     with engine_threads():
         values, digest = _values(plan, store=store, memory=memory, client=client, progress=progress)
-    return _labelled(values, plan, digest)
+    return labelled(values, plan, digest)
 
 
 def labels_of(signal: Signal, recipe: dict[str, Any]) -> xr.DataArray:
@@ -132,19 +132,19 @@ def labels_of(signal: Signal, recipe: dict[str, Any]) -> xr.DataArray:
         Read-only, without a ``hash``.
     """
     plan = _plan_of(signal, recipe)
-    return _labelled(np.broadcast_to(np.float32(0), plan.shape), plan, "")
+    return labelled(np.broadcast_to(np.float32(0), plan.shape), plan, "")
 
 
-def _plan_of(signal: Signal, recipe: dict[str, Any]) -> _Plan:
+def _plan_of(signal: Signal, recipe: dict[str, Any]) -> Plan:
     signal, bad = _good_channels(signal)
     return _planned(signal, {**recipe, "excluded": bad})
 
 
-def _planned(signal: Signal, recipe: dict[str, Any]) -> _Plan:
+def _planned(signal: Signal, recipe: dict[str, Any]) -> Plan:
     by = recipe.get("reference_by")
     line = recipe.get("notch")
     bins = make_bins(signal, recipe["bin"])
-    return _Plan(
+    return Plan(
         signal,
         recipe,
         bins,
@@ -163,12 +163,12 @@ def _good_channels(signal: Signal) -> tuple[Signal, list[Any]]:
         raise NWBDecodeError(
             f"all {len(good)} channels of {signal.path!r} are marked bad; unmark some"
         )
-    bad = [_plain(label) for label in signal.channels.index[~good]]
+    bad = [plain(label) for label in signal.channels.index[~good]]
     return (signal.select(channels=list(signal.channels.index[good])) if bad else signal), bad
 
 
 def _values(
-    plan: _Plan,
+    plan: Plan,
     *,
     store: str | Path | None,
     memory: int,
@@ -228,7 +228,7 @@ def fill_here(
 
 
 def _fill_store(
-    plan: _Plan, kept: FeatureStore, blocks: Sequence[int], memory: int, progress: bool
+    plan: Plan, kept: FeatureStore, blocks: Sequence[int], memory: int, progress: bool
 ) -> None:
     at_once, rows = _at_once(plan, memory, min(kept.block, plan.shape[0]))
 
@@ -239,7 +239,7 @@ def _fill_store(
 
 
 def _fill(
-    plan: _Plan,
+    plan: Plan,
     rows: Rows,
     at_once: int,
     blocks: Sequence[int],
@@ -293,7 +293,7 @@ def _stretches(bins: Bins, spans: Iterable[tuple[int, int]]) -> dict[int, int]:
 
 
 def _reading(
-    plan: _Plan, rows: Rows, pieces: Iterator[tuple[int, int]], opening: Container[int]
+    plan: Plan, rows: Rows, pieces: Iterator[tuple[int, int]], opening: Container[int]
 ) -> AbstractContextManager[Iterator[_Piece]]:
     """Samples of pieces, one after the other; read ahead where that can be stopped at once."""
     read = partial(_read, plan, rows, opening)
@@ -307,7 +307,7 @@ def _go_on() -> None:
     """Nothing has to be stopped on the thread that would stop it."""
 
 
-def _at_once(plan: _Plan, memory: int, block: int) -> tuple[int, Rows]:
+def _at_once(plan: Plan, memory: int, block: int) -> tuple[int, Rows]:
     """Bins whose samples fit into the memory together with all that they reach, and how to read.
 
     `block` is the number of bins of a block that is put together before it is written.
@@ -360,7 +360,7 @@ class _Piece:
 
 
 def _read(
-    plan: _Plan,
+    plan: Plan,
     rows: Rows,
     opening: Container[int],
     piece: tuple[int, int],
@@ -400,7 +400,7 @@ def _read(
 def _reference_all(
     begin: int,
     end: int,
-    plan: _Plan,
+    plan: Plan,
     stored: np.ndarray,
     wanted: np.ndarray,
     out: np.ndarray,
@@ -412,7 +412,7 @@ def _reference_all(
         _reference(plan, stored, wanted[some], out[some])
 
 
-def _reference(plan: _Plan, stored: np.ndarray, wanted: np.ndarray, out: np.ndarray) -> None:
+def _reference(plan: Plan, stored: np.ndarray, wanted: np.ndarray, out: np.ndarray) -> None:
     """Put wanted rows, converted and referenced, where they are worked on."""
     low, high = int(wanted.min()), int(wanted.max()) + 1
     stored = stored[low:high]
@@ -427,7 +427,7 @@ def _reference(plan: _Plan, stored: np.ndarray, wanted: np.ndarray, out: np.ndar
         out[:] = ready
 
 
-def _transformed(plan: _Plan, rows: Rows, piece: _Piece, maker: Maker, upto: int) -> np.ndarray:
+def _transformed(plan: Plan, rows: Rows, piece: _Piece, maker: Maker, upto: int) -> np.ndarray:
     samples, piece.samples = piece.samples, None
     assert samples is not None
     origin = piece.origin
@@ -440,63 +440,6 @@ def _transformed(plan: _Plan, rows: Rows, piece: _Piece, maker: Maker, upto: int
     made = maker.push(samples, origin, upto)
     rows.free(samples)
     return rounded(made, plan.recipe.get("tolerance", 0.0))
-
-
-def _labelled(values: Any, plan: _Plan, digest: str) -> xr.DataArray:
-    import xarray as xr
-
-    signal, bins, recipe = plan.signal, plan.bins, plan.recipe
-    channels = plan.reference.channels
-    unit = signal.source.get("signal", {}).get("coordinates")
-    known = {
-        str(name): (
-            "channel",
-            channels[name].to_numpy(),
-            {"units": unit} if unit and name in ("x", "y", "z") else {},
-        )
-        for name in channels.columns
-    }
-    # Bins round to whole samples: half of one more on either side.
-    half = bins.width / 2 + 0.5 / signal.rate
-    slowest = min(segment.rate for segment in signal.segments)
-    support = [
-        reach / slowest + half + own
-        for reach, own in zip((plan.before, plan.after), signal.support, strict=True)
-    ]
-    source = dict(signal.source)
-    place = dict(source.get("signal", {}))
-    place.update(path=signal.path, object_id=signal.object_id, modality=signal.modality)
-    place.update(units=signal.units, rate=signal.rate, start=float(bins.start[0]))
-    place.update(time=[signal.segments[0].start_time, signal.segments[-1].stop_time])
-    place.update(stop=float(bins.end[-1]), channels=[_plain(c) for c in signal.channels.index])
-    source["signal"] = place
-    squared = f"{signal.units}^2" if recipe["step"] == "wavelet_power" else signal.units
-    return xr.DataArray(
-        xr.Variable(("time", "frequency", "channel"), values),
-        coords={
-            "time": ("time", bins.center, {"units": "seconds"}),
-            "bin_start": ("time", bins.start),
-            "bin_end": ("time", bins.end),
-            "segment": ("time", bins.runs),
-            "frequency": ("frequency", np.asarray(plan.rows), {"units": "Hz"}),
-            "channel": channels.index.to_numpy(),
-            **known,
-        },
-        name="power",
-        attrs={
-            "units": squared,
-            "modality": signal.modality,
-            "bin": bins.width,
-            "support": support,
-            "recipe": json.loads(json.dumps(recipe)),
-            "source": source,
-            "hash": digest,
-        },
-    )
-
-
-def _plain(label: Any) -> Any:
-    return label.item() if isinstance(label, np.generic) else label
 
 
 def _progress(steps: Sequence[int], shown: bool) -> Any:
