@@ -243,7 +243,9 @@ def extent(table: Units, *, full: bool) -> tuple[float, float, int, bool]:
     some = filled if full else filled[np.linspace(0, len(filled) - 1, 32).astype(int)]
     ends = np.unique([edges[some], edges[some + 1] - 1])
     times = np.array([float(index.target.data[int(at)]) for at in ends])
-    return float(np.nanmin(times)), float(np.nanmax(times)), 0, len(set(some)) == len(filled)
+    stated_at = times[~np.isnan(times)]
+    first, last = (stated_at.min(), stated_at.max()) if len(stated_at) else (np.nan, np.nan)
+    return float(first), float(last), 0, len(set(some)) == len(filled)
 
 
 def unit_table(table: Units) -> pd.DataFrame:

@@ -104,11 +104,17 @@ def test_processes_and_a_cluster_are_not_both_asked(client: Client, recording: R
         cross_validate(CNNDecoder(window=8), *recording, client=client, n_jobs=2, **HOW)
 
 
-def test_results_keep_the_order_and_are_told_as_they_are_done(client: Client) -> None:
+def test_results_keep_the_order_and_are_told_as_they_are_done(
+    client: Client, tmp_path: Path
+) -> None:
     told: list[int] = []
-    results = list(
-        side_by_side(work.slow_first, [(k,) for k in range(6)], client=client, done=told.append)
-    )
+
+    def tell(number: int) -> None:
+        told.append(number)
+        (tmp_path / "told").touch()
+
+    tasks = [(tmp_path / "told", k) for k in range(6)]
+    results = list(side_by_side(work.first_ends_late, tasks, client=client, done=tell))
     assert [number for number, _ in results] == list(range(6))
     assert sorted(told) == list(range(6))
     assert told[0] != 0
