@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
-    from nwbdecode.features.walk import Plan
+    from nwbdecode.features.plan import Plan
 
 
 def labelled(values: Any, plan: Plan, digest: str) -> xr.DataArray:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.features.morlet import N_BANDS, TRUNCATE, W0
+from nwbdecode.features.pieces import MEMORY
 from nwbdecode.features.recipe import known_recipe, make_recipe
 from nwbdecode.features.referencing import Reference
-from nwbdecode.features.walk import MEMORY, compute, labels_of
+from nwbdecode.features.walk import compute, labels_of
 from nwbdecode.load.signal import Signal, as_signal
 
 if TYPE_CHECKING:

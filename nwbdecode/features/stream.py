@@ -8,6 +8,7 @@ bands' bins as soon as its rows are there: the fast bands are ahead of the slow 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,15 @@ from nwbdecode.features.design import far
 from nwbdecode.features.lanes import LANES, blocks
 from nwbdecode.features.means import smooth_mean
 from nwbdecode.features.rooms import lanes_for
-from nwbdecode.features.threads import in_parts
+from nwbdecode.features.threads import begun, in_parts, threads_here
 
 if TYPE_CHECKING:
     from nwbdecode.features.filterbank import FilterBank
 
 #: Rows of the lower rate that are made at once where no bins lie.
 _STRIP = 256
+#: Blocks of channels a thread that make it worth giving each its own, all the way down.
+_OWN = 4
 
 
 class Stream:
@@ -61,7 +64,9 @@ class Stream:
         self._levels = [_Level(bank, level, self.lags) for level in range(len(bank.halvings) + 1)]
         self._smoothed = 0
         self._given = 0
-        self._waiting: np.ndarray | None = None
+        # Bins from one on, of which those up to another have been begun.
+        self._bins = np.empty((0, 1, 1), dtype=np.float32)
+        self._bins_from = self._begun = 0
 
     def push(self, samples: np.ndarray, origin: int, upto: int) -> np.ndarray:
         """Take the next samples and give the bins up to `upto` that were not given yet.
@@ -77,36 +82,57 @@ class Stream:
         upto : int
             The samples reach as far after the bin before this one as it depends on.
 
+            While it stays what it was, only the full rate is filtered: what lies below
+            is done for many samples at once.
+
         Returns
         -------
         float32 array, shape (bin, frequency, channel)
+            Until the next call: its memory is used again.
         """
-        channels = samples.shape[1]
-        ends = self._ends(origin + len(samples) - 1)
-        made = [level.ready(self.stop, end) for level, end in zip(self._levels, ends, strict=True)]
-        smoothed = self._smoothable(origin + len(samples))
-        if min(*made, smoothed, len(self.stop)) < upto:
+        end, lower = origin + len(samples), upto > self._given
+        levels = self._levels if lower else self._levels[:1]
+        ends = self._ends(end - 1)
+        made = [level.ready(self.stop, last) for level, last in zip(levels, ends, strict=False)]
+        smoothed = self._smoothable(end)
+        if lower and min(*made, smoothed, len(self.stop)) < upto:
             raise RuntimeError(f"{len(samples)} samples do not reach as far as {upto} bins do")
         extra = 0 if self.low_pass is None else 1
-        out = np.empty(
-            (max(*made, upto) - self._given, extra + len(self.bank.bands), channels), np.float32
-        )
-        if self._waiting is not None:
-            out[: len(self._waiting)] = self._waiting
+        # A level without bands is never behind, nor is it ahead.
+        ahead = [bins for level, bins in zip(levels, made, strict=True) if level.bands]
+        out = self._bins_until(max(ahead, default=upto), extra + len(self.bank.bands), samples)
         if self.low_pass is not None:
-            at = slice(self._smoothed, min(smoothed, self._given + len(out)))
+            at = slice(self._smoothed, max(self._smoothed, min(smoothed, self._given + len(out))))
             shift = origin + self.low_lag
             out[at.start - self._given : at.stop - self._given, 0] = smooth_mean(
                 samples, self.low_pass, self.first[at] - shift, self.stop[at] - shift
             )
             self._smoothed = at.stop
-        self._full_rate(samples, origin, made[0], out[:, extra:])
-        for level, bins in zip(self._levels[1:], made[1:], strict=True):
-            self._lower_rate(level, bins, out[:, extra:])
-        given = out[: upto - self._given]
-        self._waiting = out[upto - self._given :].copy()
-        self._given = upto
+        finish = self._full_rate(samples, origin, made[0], out[:, extra:])
+        # Laid out while other threads filter.
+        steps = [
+            self._step(level, bins, samples.shape[1])
+            for level, bins in zip(levels[1:], made[1:], strict=True)
+        ]
+        finish()
+        self._lower_rates(steps, out[:, extra:])
+        given, self._given = out[: upto - self._given], upto
         return given
+
+    def _bins_until(self, stop: int, rows: int, samples: np.ndarray) -> np.ndarray:
+        """Room for the bins that were not given yet, where some were made already."""
+        channels = samples.shape[1]
+        made, self._begun = self._begun, max(self._begun, stop)
+        count, held = self._begun - self._given, made - self._given
+        at = self._given - self._bins_from
+        old = self._bins[at : at + held]
+        if at + count > len(self._bins) or not len(self._bins):
+            if count >= len(self._bins):
+                self._bins = np.empty((2 * count, rows, channels), dtype=np.float32)
+            self._bins_from = self._given
+            self._bins[:held] = old
+        at = self._given - self._bins_from
+        return self._bins[at : at + count]
 
     def _ends(self, end: int) -> list[int]:
         """Last row that each level holds once the sample `end` has gone through."""
@@ -121,8 +147,10 @@ class Stream:
         reach = self.low_pass.size // 2
         return int(np.searchsorted(self.stop, end - reach + self.low_lag, side="right"))
 
-    def _full_rate(self, samples: np.ndarray, origin: int, upto: int, out: np.ndarray) -> None:
-        """Make the bins of the bands that need the full rate, and halve it."""
+    def _full_rate(
+        self, samples: np.ndarray, origin: int, upto: int, out: np.ndarray
+    ) -> Callable[[], None]:
+        """Begin the bins of the bands that need the full rate, and halve it; gives what ends it."""
         level, bands = self._levels[0], self.bank.bands
         sparse = [k for k in level.bands if bands[k].by_samples]
         between = [k for k in level.bands if not bands[k].by_samples]
@@ -130,15 +158,16 @@ class Stream:
         if len(first):
             level.check(first[0], stop[-1], origin, len(samples))
         halving = self._room(1, origin, len(samples), samples.shape[1])
+        if halving.carried is not None:
+            in_parts(lambda low, high: halving.of(low, high).carry_on(), len(halving.rows))
         begin = end = 0
+        summed: Callable[[], np.ndarray] | None = None
         if sparse and len(first):
             # Rows of the lower rate are made beside the bins that lie there, while the
             # samples are at hand; those before and after all bins alone.
             tile = np.clip(-(-np.append(first, stop[-1]) // 2) - halving.low, 0, len(halving))
             begin, end = int(tile[0]), int(tile[-1])
-            out[rows, sparse] = self._sum_points(
-                samples, origin, first, stop, sparse, halving, tile
-            )
+            summed = self._sum_points(samples, origin, first, stop, sparse, halving, tile)
         for part in (slice(0, begin), slice(end, len(halving))):
             self._halve(samples, 2 * (halving.low + part.start) - origin, halving, part)
         if between and len(first):
@@ -146,20 +175,46 @@ class Stream:
             self._rooms[0] = laid
             in_parts(_lay_out, len(samples), samples, laid, least=kernels.ROWS)
             for k in between:
-                out[rows, k] = self._sum_grid(laid, origin, first, stop, k)[:, : out.shape[2]]
+                power = self._sum_grid(laid, origin, k, self._grid(k, first, stop))
+                out[rows, k] = power[:, : out.shape[2]]
 
-    def _lower_rate(self, level: _Level, upto: int, out: np.ndarray) -> None:
-        """Make the bins of one level's bands from the rows that it holds, and halve its rate."""
+        def finish() -> None:
+            if summed is not None:
+                out[rows, sparse] = summed()
+
+        return finish
+
+    def _step(self, level: _Level, upto: int, channels: int) -> _Step:
+        """Lay out what one level does with the rows that it holds by then."""
         held, origin = self._rooms[level.number][:, : level.rows], level.origin
         first, stop, rows = self._begin(level, upto)
+        sums = []
         if len(first):
             level.check(first[0], stop[-1], origin, level.rows)
-        halving = self._room(level.number + 1, origin, level.rows, out.shape[2])
-        at = 2 * halving.low - origin
-        given = (held, at, halving.taps, halving.rows)
-        in_parts(kernels.halve, len(halving), *given, least=kernels.ROWS)
-        for k in level.bands if len(first) else []:
-            out[rows, k] = self._sum_grid(held, origin, first, stop, k)[:, : out.shape[2]]
+            sums = [(k, rows, self._grid(k, first, stop)) for k in level.bands]
+        return _Step(held, origin, self._room(level.number + 1, origin, level.rows, channels), sums)
+
+    def _lower_rates(self, steps: list[_Step], out: np.ndarray) -> None:
+        """Take what the full rate gave through the levels below."""
+        count = blocks(out.shape[2])
+
+        def work(begin: int, end: int) -> None:
+            channels = slice(begin * LANES, min(end * LANES, out.shape[2]))
+            for step in steps:
+                held, halving = step.held[begin:end], step.halving.of(begin, end)
+                halving.carry_on()
+                given = (held, 2 * halving.low - step.origin, halving.taps, halving.rows)
+                in_parts(kernels.halve, len(halving), *given, least=kernels.ROWS)
+                for k, rows, grid in step.sums:
+                    out[rows, k, channels] = self._sum_grid(held, step.origin, k, grid)[
+                        :, : channels.stop - channels.start
+                    ]
+
+        if steps and count >= _OWN * threads_here():
+            # Rows stay in one processor's cache, and no thread waits for another.
+            in_parts(work, count)
+        elif steps:
+            work(0, count)
 
     def _begin(self, level: _Level, upto: int) -> tuple[np.ndarray, np.ndarray, slice]:
         """Samples of the bins that a level makes now, and where they go."""
@@ -174,7 +229,7 @@ class Stream:
         The one above holds so many rows from `origin` on.
         """
         if number == len(self._levels):
-            return _Halving(0, lanes_for(blocks(channels), 0), np.ones(1, np.float32))
+            return _Halving(0, lanes_for(blocks(channels), 0), np.ones(1, np.float32), None)
         level, taps = self._levels[number], self.bank.halvings[number - 1]
         if level.rows == 0:
             # Rows stay on even ones of the segment.
@@ -187,15 +242,17 @@ class Stream:
             kept = level.origin if next_end is None else min(kept, 2 * next_end - next_far)
         kept = max(kept, level.origin)
         tail, wanted = level.end - kept, high - kept
-        room = self._rooms.get(number)
-        old = None if room is None else room[:, kept - level.origin : level.end - level.origin]
+        room = old = self._rooms.get(number)
         if room is None or room.shape[1] < wanted or len(room) != blocks(channels):
-            room = self._rooms[number] = lanes_for(blocks(channels), wanted)
-        if tail and old is not None:
-            room[:, :tail] = old
+            # Rows gather until the levels below take them; what is never touched costs nothing.
+            room = self._rooms[number] = lanes_for(blocks(channels), 2 * wanted)
         low = level.end
+        kept_at = kept - level.origin
+        before = room if old is None else old[:, kept_at : kept_at + tail]
+        moves = tail and (room is not old or kept_at)
         level.origin, level.end, level.rows = kept, high, wanted
-        return _Halving(low, room[:, tail:wanted], taps)
+        carried = (room[:, :tail], before) if moves else None
+        return _Halving(low, room[:, tail:wanted], taps, carried)
 
     def _halve(self, samples: np.ndarray, at: int, halving: _Halving, part: slice) -> None:
         """Make some rows of the lower rate from samples, the first centered on row `at`."""
@@ -219,7 +276,8 @@ class Stream:
         which: list[int],
         halving: _Halving,
         tile: np.ndarray,
-    ) -> np.ndarray:
+    ) -> Callable[[], np.ndarray]:
+        """Begin the bins of some bands from samples alone; gives what waits for them."""
         bands = [self.bank.bands[k] for k in which]
         lag = np.array([self.lags[k] for k in which])
         plan = layout.points(
@@ -234,30 +292,72 @@ class Stream:
         def work(begin: int, end: int) -> None:
             kernels.sum_points(begin, end, *given, lanes_for(count, rows))
 
-        in_parts(work, len(first))
-        return power.reshape(len(first), len(which), -1)[:, :, : samples.shape[1]]
+        finish = begun(work, len(first))
+
+        def summed() -> np.ndarray:
+            finish()
+            return power.reshape(len(first), len(which), -1)[:, :, : samples.shape[1]]
+
+        return summed
+
+    def _grid(self, which: int, first: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, ...]:
+        lag = self.lags[which]
+        return layout.grid(self.bank.bands[which], first - lag, stop - lag, self.bank.w0)
 
     def _sum_grid(
-        self, held: np.ndarray, origin: int, first: np.ndarray, stop: np.ndarray, which: int
+        self, held: np.ndarray, origin: int, which: int, grid: tuple[np.ndarray, ...]
     ) -> np.ndarray:
-        band, lag = self.bank.bands[which], self.lags[which]
-        grid = layout.grid(band, first - lag, stop - lag, self.bank.w0)
+        band, (task, _, first, *_) = self.bank.bands[which], grid
         power = np.empty((len(first), len(held), LANES), dtype=np.float32)
         given = (held, -origin, band.step, band.even, band.odd, *grid, power)
-        in_parts(kernels.sum_grid, len(held) * (len(grid[0]) - 1), *given, least=8)
+        in_parts(kernels.sum_grid, len(held) * (len(task) - 1), *given, least=8)
         return power.reshape(len(first), -1)
 
 
 @dataclass(frozen=True, eq=False)
 class _Halving:
-    """Room for the rows that a level gets: (block, row, LANES), the first of them, and the taps."""
+    """Room for the rows that a level gets, and what makes them.
+
+    Attributes
+    ----------
+    low : int
+        The first of the rows.
+    rows : float32 array, shape (block, row, LANES)
+    taps : float32 array
+    carried : pair of arrays, optional
+        Where rows that the level still needs are to go, and where they lie.
+    """
 
     low: int
     rows: np.ndarray
     taps: np.ndarray
+    carried: tuple[np.ndarray, np.ndarray] | None
 
     def __len__(self) -> int:
         return self.rows.shape[1]
+
+    def of(self, begin: int, end: int) -> _Halving:
+        """The same for some blocks of channels."""
+        carried = self.carried
+        some = None if carried is None else (carried[0][begin:end], carried[1][begin:end])
+        return _Halving(self.low, self.rows[begin:end], self.taps, some)
+
+    def carry_on(self) -> None:
+        """Move rows that are still needed."""
+        if self.carried is not None:
+            room, held = self.carried
+            room[:] = held
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """What one level below the full rate does: halves the rate, and sums its bands' bins."""
+
+    held: np.ndarray
+    origin: int
+    halving: _Halving
+    #: Of each band its number, where its bins go, and how they are laid out.
+    sums: list[tuple[int, slice, tuple[np.ndarray, ...]]]
 
 
 def _lay_out(begin: int, end: int, samples: np.ndarray, room: np.ndarray) -> None:
@@ -302,6 +402,23 @@ def held_beside(bank: FilterBank, channels: int) -> int:
     at_full_rate = any(not band.level and not band.by_samples for band in bank.bands)
     # Each level holds half of the one above; channels are held in full blocks.
     return (1 + at_full_rate) * blocks(channels) * LANES
+
+
+def carried_rows(bank: FilterBank, longest: int, *, causal: bool = False) -> int:
+    """Rows that all levels below the full rate keep from one piece to the next, at most.
+
+    Parameters
+    ----------
+    bank, longest, causal
+        As for `near_samples`.
+    """
+    kept = [2 * far(taps) for taps in bank.halvings]
+    for band in bank.bands:
+        if band.level:
+            lag = band.reach if causal else 0
+            rows = band.rows_before + band.rows_after + ((longest + lag) >> band.level) + 2
+            kept[band.level - 1] = max(kept[band.level - 1], rows)
+    return sum(kept)
 
 
 def near_samples(

@@ -60,18 +60,44 @@ def in_parts(work: Callable[..., None], count: int, *given: Any, least: int = 1)
     >>> bool((out == np.arange(100)).all())
     True
     """
+    begun(work, count, *given, least=least)()
+
+
+def begun(work: Callable[..., None], count: int, *given: Any, least: int = 1) -> Callable[[], None]:
+    """Begin what `in_parts` does, and give a function that waits until it is done.
+
+    What a part raises is raised by that function, once no other part is at work any more.
+
+    Parameters
+    ----------
+    work, count, *given, least
+        As for `in_parts`.
+    """
     found = _open.get()
     parts = 1 if found is None else min(_PARTS * found[1], count // least)
     if found is None or parts < 2:
         if count:
             work(0, count, *given)
-        return
+        return _nothing
     edges = [count * part // parts for part in range(parts + 1)]
     doing = [found[0].submit(work, *span, *given) for span in pairwise(edges)]
-    # What a part raises is raised here, once no other part is at work any more.
-    wait(doing)
-    for done in doing:
-        done.result()
+
+    def finish() -> None:
+        wait(doing)
+        for done in doing:
+            done.result()
+
+    return finish
+
+
+def threads_here() -> int:
+    """Threads that `in_parts` uses where it is called."""
+    found = _open.get()
+    return 1 if found is None else found[1]
+
+
+def _nothing() -> None:
+    """All was done at once."""
 
 
 def _asked() -> int:

@@ -41,6 +41,8 @@ class Transform:
         without it, all that its first bin depends on.
     held : callable
         Numbers that are held beside each sample of so many channels.
+    carried : int
+        Samples of whose room as much is held from one piece to the next.
     """
 
     begin: Callable[[np.ndarray, np.ndarray], Maker]
@@ -48,6 +50,7 @@ class Transform:
     after: int = 0
     near: int | None = None
     held: Callable[[int], int] = lambda channels: channels
+    carried: int = 0
 
 
 class _Apart:
@@ -102,7 +105,7 @@ def _ready_made(frequencies: np.ndarray) -> Callable[..., np.ndarray]:
 def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: int) -> Transform:
     from nwbdecode.features.filterbank import FilterBank
     from nwbdecode.features.means import smooth_mean
-    from nwbdecode.features.stream import Stream, held_beside, near_samples
+    from nwbdecode.features.stream import Stream, carried_rows, held_beside, near_samples
 
     bank = FilterBank(bands, rate, w0=recipe["w0"], truncate=recipe["truncate"])
     low_pass = _low_pass(float(bands[0]), rate) if recipe["remainder"] else None
@@ -117,6 +120,7 @@ def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: i
             after=0 if causal else reach,
             near=near_samples(bank, longest, **how),
             held=partial(held_beside, bank),
+            carried=carried_rows(bank, longest, causal=causal),
         )
     on_device = None
     if recipe["engine"] == "torch":

@@ -237,26 +237,43 @@ class Signal:
         stored = self.reader.read(start, stop, self.columns[picked])
         return stored if units == "counts" else self.converted(stored, picked)
 
-    def converted(
-        self,
-        stored: np.ndarray,
-        picked: slice | np.ndarray = slice(None),
-        out: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Samples in `units`, of samples as stored; in `out`, float32, if that is given."""
-        wide = stored.dtype.itemsize > 4
-        if wide and out is not None:
-            out[...] = self.converted(stored, picked)
-            return out
-        dtype = np.float64 if wide else np.float32
+    def converted(self, stored: np.ndarray, picked: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Samples in `units`, of samples as stored."""
+        dtype = np.float64 if stored.dtype.itemsize > 4 else np.float32
         # Bands of a channel share its factor.
         each = (slice(None),) + (None,) * (stored.ndim - 2)
         factor = self.conversion[picked].astype(dtype)[each]
-        scaled: Any = np.multiply(stored, factor, out=out, dtype=dtype, casting="unsafe")
+        scaled: Any = np.multiply(stored, factor, dtype=dtype, casting="unsafe")
         if np.any(self.offset):
-            offset = np.broadcast_to(self.offset, len(self.columns))[picked]
-            scaled += offset.astype(dtype)[each]
+            scaled += self._offsets[picked].astype(dtype)[each]
         return scaled
+
+    def convert_rows(self, stored: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+        """Put some rows of samples as stored, in `units`, where they are worked on.
+
+        Parameters
+        ----------
+        stored : array, shape (time, channel) or (time, channel, band)
+        rows : int array, shape (row,)
+        out : float32 array, shape (row, channel) or (row, channel * band)
+        """
+        kind = stored.dtype
+        if kind.itemsize > 4 or kind.kind not in "iuf" or kind == np.float16 or not kind.isnative:
+            low, high = int(rows.min()), int(rows.max()) + 1
+            out[:] = self.converted(stored[low:high]).reshape(high - low, -1)[rows - low]
+            return
+        from nwbdecode.load.converting import convert
+
+        flat = stored.reshape(len(stored), -1)
+        bands = flat.shape[1] // len(self.columns)
+        factor, offset = (
+            np.repeat(each.astype(np.float32), bands) for each in (self.conversion, self._offsets)
+        )
+        convert(flat, rows, factor, offset, out)
+
+    @property
+    def _offsets(self) -> np.ndarray:
+        return np.broadcast_to(self.offset, len(self.columns))
 
     def times(self, samples: np.ndarray) -> np.ndarray:
         """Time in seconds of stored sample indices, which may be fractional.

@@ -7,6 +7,7 @@ import pickle
 import signal as signals
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nwbdecode.errors import NWBDecodeError
-from nwbdecode.features import from_recipe, store, traces, wavelet_power
+from nwbdecode.features import from_recipe, pieces, store, traces, wavelet_power
 from nwbdecode.load.signal import Signal, as_signal
 from tests.features.recordings import RATES, field_potential, in_segments, labelled
 
@@ -46,6 +47,35 @@ def test_blocks_and_memory_change_no_bit(
         full = -(-channels // 16) * 16
         memory = int(4 * (2 * channels + 2 * full) * (reach + room * per_bin))
         found = wavelet_power(samples, memory=memory, **how)
+    np.testing.assert_array_equal(found, expected)
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    once=st.integers(200, 3000),
+    together=st.integers(1, 5),
+    block=st.sampled_from([5, 40, 512]),
+    threads=st.sampled_from(["1", "2"]),
+    # Four blocks of sixteen a thread, and fewer, are shared out in different ways.
+    channels=st.sampled_from([3, 35, 70]),
+    how=st.sampled_from(
+        [{}, {"causal": True}, {"notch": 50.0}, {"notch": 50.0, "causal": True}, {"highest": 90.0}]
+    ),
+)
+def test_how_much_is_read_at_once_and_made_together_changes_no_bit(
+    once: int, together: int, block: int, threads: str, channels: int, how: dict[str, Any]
+) -> None:
+    samples = field_potential(1000.0, 9.0, channels=channels)
+    how = HOW | {"rate": 1000.0, "lowest": 6.0, "bin": 0.0331} | how
+    expected = wavelet_power(samples, **how)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "BLOCK", block)
+        patch.setattr(pieces, "_PIECE", 4 * channels * once)
+        patch.setattr(pieces, "_TOGETHER", 4 * channels * once * together)
+        # What is read again, times this, is the least that is read.
+        patch.setattr(pieces, "_WORTH", 1)
+        patch.setenv("OMP_NUM_THREADS", threads)
+        found = wavelet_power(samples, **how)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -111,6 +141,22 @@ def test_a_probe_of_128_channels_at_30_khz_fits_the_default_memory() -> None:
     dead = np.broadcast_to(np.int16(0), (6000, 128))
     power = wavelet_power(dead, rate=30_000.0, lowest=2.0, highest=4.0, n_bands=2, progress=False)
     assert power.shape == (6, 2, 128)
+
+
+@pytest.mark.parametrize("highest", [8.0, 400.0])
+def test_what_is_held_does_not_grow_with_the_recording(tmp_path: Path, highest: float) -> None:
+    # With bands far below the rate, the fastest levels have none of their own.
+    how = HOW | {"rate": 2000.0, "lowest": 4.0, "highest": highest, "bin": 0.01}
+    peaks = []
+    for seconds in (60, 120):
+        samples = np.zeros((seconds * 2000, 4), dtype=np.int16)
+        samples[::7] = 5
+        wavelet_power(samples[:4000], store=tmp_path, memory=186 << 20, **how)
+        tracemalloc.start()
+        wavelet_power(samples, store=tmp_path, memory=186 << 20, **how)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
 
 
 def test_a_second_call_computes_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,6 +16,7 @@ from pynwb.ecephys import ElectricalSeries
 
 from nwbdecode import load
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.load.signal import as_signal
 from tests.load import recordings
 
 
@@ -266,3 +268,17 @@ def test_the_real_signals_have_the_values_stored(real_data: Path) -> None:
         np.testing.assert_allclose(signal.read(500, 900), expected, rtol=1e-5)
     assert signal.modality == "ecog"
     assert signal.channels["location"].unique().tolist() == ["sensorimotor cortex"]
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u2", "<i2", ">i2", "i4", "i8", "f2", "f4", "f8"])
+def test_rows_are_converted_where_they_are_worked_on_as_they_are_read(dtype: str) -> None:
+    stored = np.random.default_rng(0).normal(size=(50, 3), scale=30).astype(dtype)
+    signal = replace(
+        as_signal(stored, rate=1000.0),
+        conversion=np.array([1.95e-7, -3e-6, 1.0]),
+        offset=np.array([0.0, 1e-3, -5.0]),
+    )
+    rows = np.array([3, 2, 1, 0, 1, 2, 49])
+    out = np.empty((len(rows), 3), dtype=np.float32)
+    signal.convert_rows(stored, rows, out)
+    np.testing.assert_array_equal(out, signal.read_array(0, 50).astype(np.float32)[rows])
