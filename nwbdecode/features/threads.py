@@ -15,8 +15,8 @@ from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
 
-#: Parts a thread, so that one which is held up leaves little to wait for.
-_PARTS = 8
+#: Parts a thread: one which is held up leaves little to wait for, and each costs a wakening.
+_PARTS = 3
 
 _open: ContextVar[tuple[ThreadPoolExecutor, int] | None] = ContextVar("_open", default=None)
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Bytes of samples that are converted and referenced at once: they stay in the processor's cache.
 _IN_CACHE = 1 << 19
+#: Bytes of samples that are worth a thread's while to convert.
+_LEAST = 1 << 22
 
 
 def compute(
@@ -234,7 +236,7 @@ def _read(plan: Plan, rows: Rows, piece: Piece, check: Callable[[], None]) -> _S
         inside = np.clip(inside, 0, size - 1) if causal else reflected(inside, size)
         wanted = segment.start + inside
     samples: np.ndarray | None = None
-    few = max(1, _IN_CACHE // (4 * rows.columns))
+    few, least = (max(1, size // (4 * rows.columns)) for size in (_IN_CACHE, _LEAST))
     for part in rows.parts(wanted):
         check()
         start = int(wanted[part].min())
@@ -243,7 +245,7 @@ def _read(plan: Plan, rows: Rows, piece: Piece, check: Callable[[], None]) -> _S
             columns = len(plan.reference.channels) * max(len(signal.frequencies), 1)
             samples = rows.room(len(wanted), columns)
         given = (plan, stored, wanted[part] - start, samples[part], few)
-        in_parts(_reference, part.stop - part.start, *given, least=few)
+        in_parts(_reference, part.stop - part.start, *given, least=least)
     return _Samples(samples, begin - segment.start)
 
 
