@@ -1,4 +1,4 @@
-"""Cross-validation: out-of-fold predictions, their scores, and what stands beside them."""
+"""Cross-validation: decoders fitted on folds, and all that comes of it in one container."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nwbdecode.decoding import METRICS, Decoding
+from nwbdecode.decoding import Decoding
 from nwbdecode.errors import NWBDecodeError, suggest
-from nwbdecode.evaluate.chance import bootstrap_interval, chance_point, p_value, shifted_scores
 from nwbdecode.evaluate.jobs import job_count, side_by_side
-from nwbdecode.evaluate.metrics import larger_is_better, metric_values
+from nwbdecode.evaluate.predicting import attributed
+from nwbdecode.evaluate.scores import check_shifts, score
 from nwbdecode.evaluate.splits import Fold, PurgedKFold
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nwbdecode.cluster import Cluster
     from nwbdecode.decoder.base import Decoder
 
-_N_BOOTSTRAP = 1000
 _FEW_BINS = 3
 #: Coordinates of the bins that no result keeps.
 _HELPERS = ("bin_start", "bin_end", "segment", "trial")
@@ -89,7 +88,7 @@ def cross_validate(
     from nwbdecode.features.align import align
     from nwbdecode.features.lost import tell_lost
 
-    _check_shifts(n_shifts)
+    check_shifts(n_shifts)
     if not isinstance(targets, xr.Dataset):
         targets = align(targets, power)
     others = {name: _baseline(name, decoder) for name in baselines}
@@ -121,9 +120,9 @@ def cross_validate(
             for name, part in parts.items():
                 predicted[name] = part if name not in predicted else predicted[name].fillna(part)
     fold_of = _fold_of(folds, predicted["cnn"])
-    predictions = _attributed(predicted.pop("cnn"), targets, fold_of)
-    beside = {name: _attributed(part, targets, fold_of) for name, part in predicted.items()}
-    truth = _attributed(targets.drop_vars(_HELPERS, errors="ignore"), targets, fold_of)
+    predictions = attributed(predicted.pop("cnn"), targets, fold_of)
+    beside = {name: attributed(part, targets, fold_of) for name, part in predicted.items()}
+    truth = attributed(targets.drop_vars(_HELPERS, errors="ignore"), targets, fold_of)
     return Decoding(
         predictions=predictions,
         truth=truth,
@@ -198,104 +197,14 @@ def outline(
     known = {"codings": [one.as_json() for one in codings]}
     empty = xr.Dataset()
     return Decoding(
-        predictions=_attributed(xr.Dataset(nothing, {"time": few["time"]}), few, fold_of),
-        truth=_attributed(few, few, fold_of),
+        predictions=attributed(xr.Dataset(nothing, {"time": few["time"]}), few, fold_of),
+        truth=attributed(few, few, fold_of),
         scores=empty, folds=empty, history=empty,
         decoders={"final": StoredDecoder(known, save({}))},
         channels=_channels(power),
         recipe=_recipe(decoder, power, targets, cv),
         source=dict(power.attrs.get("source", {})),
     )  # fmt: skip
-
-
-def score(
-    predictions: Mapping[str, xr.Dataset],
-    truth: xr.Dataset,
-    fold_of: np.ndarray,
-    gap: float,
-    *,
-    n_shifts: int = 1000,
-    random_state: int = 0,
-) -> xr.Dataset:
-    """Score decoders on all bins that have a prediction and a true value.
-
-    Parameters
-    ----------
-    predictions : mapping of decoder to Dataset
-    truth : Dataset
-    fold_of : int array, shape (time,)
-        Fold of each bin, -1 for none.
-    gap : float
-        Seconds: the shortest circular shift, and the length of bootstrap blocks.
-    n_shifts, random_state
-        As for `cross_validate`.
-
-    Returns
-    -------
-    Dataset
-        As `Decoding.scores` describes.
-    """
-    import xarray as xr
-
-    _check_shifts(n_shifts)
-    names, decoders = [str(n) for n in truth.data_vars], list(predictions)
-    metrics = list(dict.fromkeys(m for n in names for m in METRICS[truth[n].attrs["kind"]]))
-    n_folds = int(fold_of.max()) + 1 if len(fold_of) else 0
-    shape = (len(decoders), len(names), len(metrics))
-    tables = {
-        part: np.full(shape, np.nan) for part in ("value", "low", "high", "chance", "p_value")
-    }
-    tables["fold_value"] = np.full((*shape, n_folds), np.nan)
-    tables["null"] = np.full((*shape, n_shifts), np.nan)
-    bins = np.zeros(len(names), dtype=np.int64)
-    step = float(np.median(np.diff(truth["time"]))) if truth.sizes["time"] > 1 else 1.0
-    block = max(1, int(np.ceil(gap / step)))
-    for i, decoder in enumerate(decoders):
-        for j, name in enumerate(names):
-            kind = str(truth[name].attrs["kind"])
-            y, p, where = _paired(truth[name], predictions[decoder][name])
-            bins[j] = len(y)
-            if len(y) < 2:
-                continue
-            # Every decoder meets the same shifts and the same resampled blocks.
-            rng = np.random.default_rng([random_state, j])
-            null = shifted_scores(kind, y, p, least=block, n_shifts=n_shifts, rng=rng)
-            interval = bootstrap_interval(kind, y, p, block=block, n_draws=_N_BOOTSTRAP, rng=rng)
-            for metric, value in metric_values(kind, y, p).items():
-                larger, at = larger_is_better(kind, metric), (i, j, metrics.index(metric))
-                tables["value"][at] = value
-                tables["low"][at], tables["high"][at] = interval[metric]
-                tables["null"][at] = null[metric]
-                tables["chance"][at] = chance_point(null[metric], larger)
-                tables["p_value"][at] = p_value(value, null[metric], larger)
-                for fold in range(n_folds):
-                    inside = fold_of[where] == fold
-                    if inside.sum() > 1:
-                        own = metric_values(kind, y[inside], p[inside])[metric]
-                        tables["fold_value"][(*at, fold)] = own
-    dims = ("decoder", "target", "metric")
-    extra = {"fold_value": ("fold",), "null": ("shift",)}
-    return xr.Dataset(
-        {part: ((*dims, *extra.get(part, ())), values) for part, values in tables.items()}
-        | {"bins": ("target", bins)},
-        coords={"decoder": decoders, "target": names, "metric": metrics},
-    )
-
-
-def _check_shifts(n_shifts: int) -> None:
-    if isinstance(n_shifts, bool) or not isinstance(n_shifts, int | np.integer) or n_shifts < 1:
-        raise NWBDecodeError(
-            f"n_shifts is {n_shifts!r}; expected a whole number of one or more: no score is given "
-            "without the chance it stands against"
-        )
-
-
-def _paired(truth: xr.DataArray, predicted: xr.DataArray) -> tuple[np.ndarray, ...]:
-    """Values of the bins where both are known, and which bins these are."""
-    y, p = truth.to_numpy(), predicted.to_numpy()
-    present = np.isfinite(y.reshape(len(y), -1)).all(1) & np.isfinite(p.reshape(len(p), -1)).all(1)
-    where = np.flatnonzero(present)
-    return y[where], p[where], where
 
 
 def _baseline(name: str, decoder: Decoder) -> Decoder:
@@ -319,14 +228,6 @@ def _fold_of(folds: Sequence[Fold], predicted: xr.Dataset) -> np.ndarray:
     made = np.isfinite(first.reshape(len(first), -1)).all(axis=1)
     for k, fold in enumerate(folds):
         out[fold.test & made] = k
-    return out
-
-
-def _attributed(part: xr.Dataset, targets: xr.Dataset, fold_of: np.ndarray) -> xr.Dataset:
-    """Label predictions with the folds and the full attributes of their targets."""
-    out = part.assign_coords(fold=("time", fold_of))
-    for name in part.data_vars:
-        out[name].attrs = {**targets[name].attrs, **part[name].attrs}
     return out
 
 
@@ -399,67 +300,3 @@ def _recipe(
         "support": list(power.attrs.get("support", (0.0, 0.0))),
     }
     return json.loads(json.dumps(recipe, default=str))
-
-
-def predict_out_of_fold(decoding: Decoding, power: xr.DataArray) -> xr.Dataset:
-    """Predict a recording that was trained on, each bin by the decoder that never saw it.
-
-    Parameters
-    ----------
-    decoding : Decoding
-    power : DataArray
-        The same features again, on the bins of ``decoding.predictions``.
-
-    Returns
-    -------
-    Dataset
-        Equal to ``decoding.predictions``.
-    """
-    from nwbdecode.decoder import from_stored
-
-    fold_of = decoding.predictions["fold"].to_numpy()
-    if not np.array_equal(power["time"], decoding.time):
-        raise NWBDecodeError(
-            "the features' bins are not those of the result; compute them by its recipe on the "
-            "same time range"
-        )
-    merged: xr.Dataset | None = None
-    for fold in np.unique(fold_of[fold_of >= 0]):
-        part = from_stored(decoding.decoders[f"fold{fold}"]).predict(power, fold_of == fold)
-        merged = part if merged is None else merged.fillna(part)
-    if merged is None:
-        raise NWBDecodeError("the result holds no out-of-fold prediction to reproduce")
-    return _attributed(merged, decoding.predictions, fold_of)
-
-
-def predict_new(decoding: Decoding, power: xr.DataArray, *, use: str = "final") -> xr.Dataset:
-    """Predict a recording that no decoder was trained on.
-
-    Parameters
-    ----------
-    decoding : Decoding
-    power : DataArray
-        Features by the result's recipe.
-    use : {"final", "ensemble"}
-        The decoder refitted on all data, or the mean of the fold decoders
-        (mean unit vector of angles).
-    """
-    from nwbdecode.decoder import from_stored
-
-    if use not in ("final", "ensemble"):
-        raise NWBDecodeError(f"`use` is 'final' or 'ensemble'; found {use!r}")
-    names = [n for n in decoding.decoders if n.startswith("fold")]
-    if use == "final" and "final" in decoding.decoders:
-        names = ["final"]
-    parts = [from_stored(decoding.decoders[name]).predict(power) for name in names]
-    mean = parts[0]
-    if len(parts) > 1:
-        mean = parts[0].copy()
-        for name, variable in parts[0].data_vars.items():
-            stacked = np.stack([part[name].to_numpy() for part in parts])
-            if variable.attrs["kind"] == "circular":
-                value = np.angle(np.exp(1j * stacked).mean(axis=0))
-            else:
-                value = stacked.mean(axis=0)
-            mean[name] = variable.copy(data=value.astype(np.float32))
-    return _attributed(mean, decoding.predictions, np.full(power.sizes["time"], -1, np.int16))
