@@ -18,7 +18,7 @@ MEMORY = 1 << 30
 #: What compiling the engine leaves resident, at most.
 _ENGINE = 184 << 20
 #: Bytes a sample, twice float32: what is transformed, and what is read ahead or, where a piece is
-#: read whole, the samples as they are read.
+#: read whole, the samples as they are read, if they are as wide.
 _SAMPLE = 4 * 2
 #: Bytes of samples whose bins are made together, at most, where pieces carry on from each other:
 #: more only touch more memory.
@@ -44,9 +44,11 @@ class Piece:
     low, high : int
         Bins that are given; none where the samples only lead to them.
     again_from : int
-        First stored row that a later piece still reads.
-    stretch : int
+        First stored row that is still read, by this piece where it is mirrored or by others.
+    closes : int
         Of a piece that opens a gapless stretch of bins, one past the last of them; else 0.
+    down : bool
+        Whether levels below the full rate take what has gathered there.
     """
 
     begin: int
@@ -54,7 +56,8 @@ class Piece:
     low: int
     high: int
     again_from: int
-    stretch: int = 0
+    closes: int = 0
+    down: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,10 @@ def _carried_on(plan: Plan, parts: Sequence[_Part], sizes: Sizes) -> Iterator[li
     assert near is not None
     (given, _), (_, closed) = parts[0], parts[-1]
     opens = ended = int(bins.first[given]) - plan.before
-    # Beyond its end a segment is mirrored: the rows before that are read once more.
-    segment = plan.signal.segments[bins.segment[given]]
-    mirrored = 2 * segment.stop - int(bins.stop[closed - 1]) - plan.after
+    # Beyond its end a segment is mirrored: the rows before that are read once more. Another
+    # stretch may begin near by.
+    last = int(bins.stop[closed - 1]) + plan.after
+    still = min(_mirrored(plan, given, last), _reads_next(plan, closed, last))
     for _, high in parts:
         pieces = []
         asked = _evenly(ended, int(bins.stop[high - 1]) + plan.after, sizes.together)
@@ -140,9 +144,9 @@ def _carried_on(plan: Plan, parts: Sequence[_Part], sizes: Sizes) -> Iterator[li
                 found = np.searchsorted(bins.stop[:high], end - plan.after, side="right")
                 complete = max(given, int(found))
             begin = max(opens, ended - near)
-            again = _reads_next(plan, closed, end) if complete == closed else max(opens, end - near)
-            stretch = closed if ended == opens else 0
-            pieces.append(Piece(begin, end, given, complete, min(again, mirrored), stretch))
+            again = last if complete == closed else max(opens, end - near)
+            closes = closed if ended == opens else 0
+            pieces.append(Piece(begin, end, given, complete, min(again, still), closes, gives))
             given, ended = complete, end
         yield pieces
 
@@ -159,7 +163,7 @@ def _apart(plan: Plan, parts: Sequence[_Part], sizes: Sizes) -> Iterator[list[Pi
         for at in range(low, high, even):
             stop = min(at + even, high)
             begin, end = int(bins.first[at]) - plan.before, int(bins.stop[stop - 1]) + plan.after
-            again = _reads_next(plan, stop, end)
+            again = min(_reads_next(plan, stop, end), _mirrored(plan, at, end))
             pieces.append(Piece(begin, end, at, stop, again, closed if at == opens else 0))
         yield pieces
 
@@ -181,6 +185,15 @@ def _reads_next(plan: Plan, low: int, end: int) -> int:
     return int(plan.bins.first[low]) - plan.before if low < len(plan.bins) else end
 
 
+def _mirrored(plan: Plan, low: int, end: int) -> int:
+    """First row that is read again where bins from `low` on reach to `end`, beyond their segment.
+
+    A segment is mirrored there, so its last rows come once more, backwards.
+    """
+    stop = plan.signal.segments[plan.bins.segment[low]].stop
+    return 2 * stop - 1 - end if end > stop else end
+
+
 def _per_bin(plan: Plan) -> float:
     """Samples of a bin."""
     return max(plan.bins.width * plan.signal.rate, 1.0)
@@ -200,7 +213,7 @@ def fitting(plan: Plan, memory: int, block: int) -> tuple[Sizes, Rows]:
     Raises
     ------
     NWBDecodeError
-        If the memory does not hold what one bin depends on.
+        If the memory does not hold one bin and what has to be at hand together with it.
     """
     signal, per_bin, transform = plan.signal, _per_bin(plan), plan.transform
     columns = max(signal.n_channels * max(len(signal.frequencies), 1), plan.shape[2])
@@ -225,8 +238,8 @@ def fitting(plan: Plan, memory: int, block: int) -> tuple[Sizes, Rows]:
         # Bins of fast bands wait for those of slow ones.
         beside += 2 * bin_bytes * reach / per_bin + 4 * transform.held(columns) * transform.carried
         least, most = _WORTH * again, max(_TOGETHER / (4 * columns), _WORTH * again)
-        # What is mirrored at either end of a segment is held while it is read twice.
-        kept = again + max(plan.before, plan.after)
+        # What is mirrored, or what two stretches both reach, is held while it is read twice.
+        kept = again + reach
     # What the next piece reads again is kept if there is room, and else read again.
     for how in (rows, replace(rows, keep=False)):
         room = (memory - beside - how.nbytes(kept)) / each

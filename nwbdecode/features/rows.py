@@ -18,7 +18,7 @@ _LONGEST = 64 << 20
 class Rows:
     """Rows of a signal as stored, each chunk of them decompressed once in a walk.
 
-    Consecutive pieces of a recording overlap by all that a bin reaches. What the next
+    Consecutive pieces of a recording overlap, and its ends are mirrored. What the next
     piece will read again is kept, as it was stored.
 
     Parameters
@@ -63,7 +63,7 @@ class Rows:
         return stored * (2 * span + self.columns)
 
     def nbytes(self, reach: int) -> int:
-        """Bytes that reading takes beside the samples themselves, where a bin reaches so far."""
+        """Bytes that reading takes beside the samples, where so many rows are read again."""
         kept = (reach + 2 * self.slab) * self.columns * self.signal.reader.dtype.itemsize
         return self.slab * self.row_bytes + (kept if self.keep else 0)
 

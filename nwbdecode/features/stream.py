@@ -66,9 +66,9 @@ class Stream:
         self._given = 0
         # Bins from one on, of which those up to another have been begun.
         self._bins = np.empty((0, 1, 1), dtype=np.float32)
-        self._bins_from = self._begun = 0
+        self._bins_from = self._made = 0
 
-    def push(self, samples: np.ndarray, origin: int, upto: int) -> np.ndarray:
+    def push(self, samples: np.ndarray, origin: int, upto: int, *, down: bool = True) -> np.ndarray:
         """Take the next samples and give the bins up to `upto` that were not given yet.
 
         Parameters
@@ -81,29 +81,31 @@ class Stream:
             negative where the segment was padded.
         upto : int
             The samples reach as far after the bin before this one as it depends on.
-
-            While it stays what it was, only the full rate is filtered: what lies below
-            is done for many samples at once.
+        down : bool, default True
+            Whether the levels below the full rate are filtered now, or with what later calls
+            bring; needed where bins are given.
 
         Returns
         -------
         float32 array, shape (bin, frequency, channel)
             Until the next call: its memory is used again.
         """
-        end, lower = origin + len(samples), upto > self._given
-        levels = self._levels if lower else self._levels[:1]
+        end = origin + len(samples)
+        levels = self._levels if down else self._levels[:1]
         ends = self._ends(end - 1)
         made = [level.ready(self.stop, last) for level, last in zip(levels, ends, strict=False)]
         smoothed = self._smoothable(end)
-        if lower and min(*made, smoothed, len(self.stop)) < upto:
+        if min(*made, smoothed, len(self.stop)) < upto or (upto > self._given and not down):
             raise RuntimeError(f"{len(samples)} samples do not reach as far as {upto} bins do")
         extra = 0 if self.low_pass is None else 1
-        # A level without bands is never behind, nor is it ahead.
-        ahead = [bins for level, bins in zip(levels, made, strict=True) if level.bands]
-        out = self._bins_until(max(ahead, default=upto), extra + len(self.bank.bands), samples)
+        # A level without bands makes none, however many are ready there. The next samples do not
+        # reach back to what can be smoothed now.
+        begun = [bins for level, bins in zip(levels, made, strict=True) if level.bands]
+        begun += [] if self.low_pass is None else [smoothed]
+        out = self._bins_until(max(begun, default=upto), extra + len(self.bank.bands), samples)
         if self.low_pass is not None:
-            at = slice(self._smoothed, max(self._smoothed, min(smoothed, self._given + len(out))))
-            shift = origin + self.low_lag
+            at, shift = slice(self._smoothed, max(self._smoothed, smoothed)), origin + self.low_lag
+            self._check_smoothed(at, shift, len(samples))
             out[at.start - self._given : at.stop - self._given, 0] = smooth_mean(
                 samples, self.low_pass, self.first[at] - shift, self.stop[at] - shift
             )
@@ -119,11 +121,20 @@ class Stream:
         given, self._given = out[: upto - self._given], upto
         return given
 
+    def _check_smoothed(self, at: slice, shift: int, rows: int) -> None:
+        """Compiled loops look at no bounds: nothing may be outside."""
+        assert self.low_pass is not None
+        reach = self.low_pass.size // 2
+        if at.stop > at.start:
+            low, high = self.first[at][0] - shift - reach, self.stop[at][-1] - 1 - shift + reach
+            if low < 0 or high >= rows:
+                raise RuntimeError(f"{rows} samples hold no rows {low} to {high}, to be smoothed")
+
     def _bins_until(self, stop: int, rows: int, samples: np.ndarray) -> np.ndarray:
         """Room for the bins that were not given yet, where some were made already."""
         channels = samples.shape[1]
-        made, self._begun = self._begun, max(self._begun, stop)
-        count, held = self._begun - self._given, made - self._given
+        made, self._made = self._made, max(self._made, stop)
+        count, held = self._made - self._given, made - self._given
         at = self._given - self._bins_from
         old = self._bins[at : at + held]
         if at + count > len(self._bins) or not len(self._bins):

@@ -18,10 +18,12 @@ from nwbdecode.load.signal import Signal
 class Maker(Protocol):
     """Makes the bins of one gapless stretch, piece by piece."""
 
-    def push(self, samples: np.ndarray, origin: int, upto: int) -> np.ndarray:
+    def push(self, samples: np.ndarray, origin: int, upto: int, *, down: bool = True) -> np.ndarray:
         """Take samples (time, channel) and give the bins up to `upto` not given yet.
 
-        `origin` is the index of the first sample counted from the segment's.
+        `origin` is the index of the first sample counted from the segment's. Without `down`
+        none are given, and work that is better done for many samples may wait. What is given
+        may lie in memory that the next call uses again.
         """
 
 
@@ -42,7 +44,7 @@ class Transform:
     held : callable
         Numbers that are held beside each sample of so many channels.
     carried : int
-        Samples of whose room as much is held from one piece to the next.
+        Rows of as many numbers that are held from one piece to the next.
     """
 
     begin: Callable[[np.ndarray, np.ndarray], Maker]
@@ -65,7 +67,7 @@ class _Apart:
         self.make, self.first, self.stop = make, first, stop
         self._given = 0
 
-    def push(self, samples: np.ndarray, origin: int, upto: int) -> np.ndarray:
+    def push(self, samples: np.ndarray, origin: int, upto: int, *, down: bool = True) -> np.ndarray:
         piece = slice(self._given, upto)
         self._given = upto
         return self.make(samples, origin, self.first[piece], self.stop[piece])

@@ -174,20 +174,20 @@ def _fill(
             out = room(slice(low, high))
             for piece in some:
                 samples = next(read)
-                if piece.stretch:
-                    maker, opened = _begun(plan, piece), piece.low
+                if piece.closes:
+                    maker, opened = _maker_of(plan, piece), piece.low
                 assert maker is not None
                 out[piece.low - low : piece.high - low] = _transformed(
-                    plan, rows, samples, maker, piece.high - opened
+                    plan, rows, samples, maker, piece.high - opened, piece.down
                 )
             if write is not None:
                 written.do(write, block, out)
             shown.update()
 
 
-def _begun(plan: Plan, piece: Piece) -> Maker:
+def _maker_of(plan: Plan, piece: Piece) -> Maker:
     """Begin the stretch of bins that a piece opens."""
-    stretch = slice(piece.low, piece.stretch)
+    stretch = slice(piece.low, piece.closes)
     begin = plan.signal.segments[plan.bins.segment[piece.low]].start
     return plan.transform.begin(plan.bins.first[stretch] - begin, plan.bins.stop[stretch] - begin)
 
@@ -225,7 +225,7 @@ class _Samples:
 def _read(plan: Plan, rows: Rows, piece: Piece, check: Callable[[], None]) -> _Samples:
     """Read the samples of a piece, referenced, and mirrored at the ends of their segment."""
     signal = plan.signal
-    segment = signal.segments[plan.bins.segment[min(piece.low, len(plan.bins) - 1)]]
+    segment = signal.segments[plan.bins.segment[piece.low]]
     begin, end = piece.begin, piece.end
     wanted = np.arange(begin, end)
     if begin < segment.start or end > segment.stop:
@@ -271,7 +271,9 @@ def _reference(
             some[:] = ready
 
 
-def _transformed(plan: Plan, rows: Rows, read: _Samples, maker: Maker, upto: int) -> np.ndarray:
+def _transformed(
+    plan: Plan, rows: Rows, read: _Samples, maker: Maker, upto: int, down: bool
+) -> np.ndarray:
     samples, read.taken = read.taken, None
     assert samples is not None
     origin = read.origin
@@ -281,7 +283,7 @@ def _transformed(plan: Plan, rows: Rows, read: _Samples, maker: Maker, upto: int
         samples = plan.notch.apply(samples)
         samples = np.ascontiguousarray(samples.T)
         origin += plan.notch.before
-    made = maker.push(samples, origin, upto)
+    made = maker.push(samples, origin, upto, down=down)
     rows.free(samples)
     return rounded(made, plan.recipe.get("tolerance", 0.0))
 

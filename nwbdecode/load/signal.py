@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+#: Bytes of samples that are converted at once where that takes several steps.
+_IN_CACHE = 1 << 19
+
 Modality = Literal["ephys", "ecog", "imaging", "spikes", "bands"]
 
 
@@ -259,17 +262,24 @@ class Signal:
         """
         kind = stored.dtype
         if kind.itemsize > 4 or kind.kind not in "iuf" or kind == np.float16 or not kind.isnative:
-            low, high = int(rows.min()), int(rows.max()) + 1
-            out[:] = self.converted(stored[low:high]).reshape(high - low, -1)[rows - low]
+            # A few at a time: what lies between is as large again.
+            few = max(1, _IN_CACHE // max(out[:1].nbytes, 1))
+            for at in range(0, len(rows), few):
+                some = rows[at : at + few]
+                low, high = int(some.min()), int(some.max()) + 1
+                samples = self.converted(stored[low:high]).reshape(high - low, -1)
+                out[at : at + few] = samples[some - low]
             return
         from nwbdecode.load.converting import convert
 
-        flat = stored.reshape(len(stored), -1)
+        # Bands of picked channels are copied to lie side by side, so no more than are wanted.
+        low, high = int(rows.min()), int(rows.max()) + 1
+        flat = stored[low:high].reshape(high - low, -1)
         bands = flat.shape[1] // len(self.columns)
         factor, offset = (
             np.repeat(each.astype(np.float32), bands) for each in (self.conversion, self._offsets)
         )
-        convert(flat, rows, factor, offset, out)
+        convert(flat, rows - low, factor, offset, out)
 
     @property
     def _offsets(self) -> np.ndarray:

@@ -159,6 +159,36 @@ def test_what_is_held_does_not_grow_with_the_recording(tmp_path: Path, highest: 
     assert peaks[1] < 1.3 * peaks[0]
 
 
+def test_what_the_slowest_band_reaches_is_not_held_at_the_full_rate(tmp_path: Path) -> None:
+    peaks = []
+    samples = np.zeros((240 * 2000, 4), dtype=np.int16)
+    samples[::7] = 5
+    for lowest in (16.0, 0.25):
+        how = HOW | {"rate": 2000.0, "lowest": lowest, "highest": 400.0, "bin": 0.1}
+        how["remainder"] = False
+        wavelet_power(samples[:4000], store=tmp_path, memory=186 << 20, **how)
+        tracemalloc.start()
+        wavelet_power(samples, store=tmp_path, memory=186 << 20, **how)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # It reaches 45 s to either side, of vectors of sixteen numbers.
+    assert peaks[1] - peaks[0] < 45 * 2 * 2000 * 16 * 4 / 4
+
+
+@pytest.mark.parametrize("engine", ["filterbank", "torch"])
+def test_the_remainder_beside_slow_bands_alone_is_that_of_the_whole_recording(engine: str) -> None:
+    # No band is filtered at the full rate, where the remainder is made of it.
+    samples = field_potential(1000.0, 60.0, channels=2)
+    how: dict[str, Any] = {"rate": 1000.0, "frequencies": [10.0], "bin": 0.02, "progress": False}
+    expected = wavelet_power(samples, engine="reference", remainder=True, **how)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "_PIECE", 4 * 2 * 1500)
+        patch.setattr(pieces, "_TOGETHER", 4 * 2 * 4000)
+        found = wavelet_power(samples, engine=engine, remainder=True, **how)
+    assert len(found) > 4 * store.BLOCK
+    np.testing.assert_allclose(found[:, 0], expected[:, 0], rtol=1e-4, atol=1e-10)
+
+
 def test_a_second_call_computes_nothing(
     recording: Signal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
