@@ -13,9 +13,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-#: Rooms whose tests call other libraries millions of times: tracing them makes these half as
-#: slow again, and what they run of this package is run by traced tests of the whole corridor too.
-UNTRACED = ("clusters", "pipelines", "results", "simulate")
+#: Rooms whose tests call other libraries millions of times: tracing makes these half as slow
+#: again. What is run by them alone is tested, and shows as not covered.
+UNTRACED = ("results", "simulate")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

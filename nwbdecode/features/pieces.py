@@ -225,7 +225,8 @@ def fitting(plan: Plan, memory: int, block: int) -> tuple[Sizes, Rows]:
         raise NWBDecodeError(
             f"one bin of {columns} channels and the {again / signal.rate:.3g} s around "
             f"it need {(again + per_bin) * sample_bytes / 1e9:.3g} GB; `memory` is "
-            f"{memory / 1e9:.3g} GB. Raise it, raise the lowest band, or take fewer channels"
+            f"{memory / 1e9:.3g} GB. Raise it, raise the lowest band, shorten the bins, or take "
+            "fewer channels"
         )
     bin_bytes = 4 * plan.shape[1] * plan.shape[2]
     # The bands of a bin are held twice while they are put together.

@@ -66,7 +66,8 @@ def in_parts(work: Callable[..., None], count: int, *given: Any, least: int = 1)
 def begun(work: Callable[..., None], count: int, *given: Any, least: int = 1) -> Callable[[], None]:
     """Begin what `in_parts` does, and give a function that waits until it is done.
 
-    What a part raises is raised by that function, once no other part is at work any more.
+    What a part raises is raised by that function, once no other part is at work any more; what
+    is not worth a thread is done, and raises, at once.
 
     Parameters
     ----------
