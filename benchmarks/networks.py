@@ -1,12 +1,14 @@
 """Held-out error of the default network, of ridge and of the published network, and their time.
 
     python -m benchmarks.networks [--seeds 3] [--only compact ridge]
+    python -m benchmarks.networks --modality ecog --seeds 1
     python -m benchmarks.networks --recording FILE --signal PATH --target SPEC --bin 0.1 --window 32
     python -m benchmarks.networks --only compact --epochs 2 ...
     python -m benchmarks.networks --steps
     python -m benchmarks.networks --table
 
-One purged fold of the CA1 simulation, or of a recording of your own, is decoded by each
+One purged fold of the CA1 simulation, of that of another modality (with the bins, bands and
+window that its demonstration takes), or of a recording of your own, is decoded by each
 decoder with as many seeds (which also seed the simulation). The published network takes its
 own full schedule, 20 epochs of 250 steps, which is half an hour of one core a seed. Each
 result is a line of ``benchmarks/results/networks.jsonl``; what is there is not run again, so
@@ -31,6 +33,9 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "networks.jsonl"
 DECODERS = ("ridge", "compact", "frey2021")
+#: What a modality's simulation is called in the results, and the signal that is decoded.
+NAMES = {"ephys": "ca1", "ecog": "ecog", "ophys": "ophys traces"}
+SIGNALS = {"ephys": "", "ecog": "", "ophys": "traces"}
 #: Test block in the middle of the recording.
 FOLD = 2
 
@@ -46,7 +51,8 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    name = Path(asked.recording).stem if asked.recording else "ca1"
+    name = Path(asked.recording).stem if asked.recording else NAMES[asked.modality]
+    window = asked.window or (64 if asked.recording else settings(asked).decoder.window)
     for seed in range(asked.seeds):
         held = {(line["recording"], line["seed"], line["decoder"]) for line in done()}
         label = f" {asked.epochs} epochs" if asked.epochs else ""
@@ -59,9 +65,9 @@ def main() -> None:
                 "recording": name,
                 "seed": seed,
                 "decoder": kind + label,
-                "window": asked.window,
+                "window": window,
             }
-            line |= measured(kind, power, targets, seed, asked.window, asked.epochs)
+            line |= measured(kind, power, targets, seed, window, asked.epochs)
             RESULTS.parent.mkdir(exist_ok=True)
             with RESULTS.open("a") as file:
                 file.write(json.dumps(line) + "\n")
@@ -127,20 +133,32 @@ def stepper(kind: str, channels: int) -> Any:
 def features(asked: argparse.Namespace, seed: int) -> tuple[Any, Any]:
     """Compute power and targets of the simulation with this seed, or of the recording."""
     import nwbdecode as nd
-    from nwbdecode.demo import TARGETS
-    from nwbdecode.simulate import write_ca1
+    from nwbdecode import simulate
+    from nwbdecode.demo import MODALITIES
 
     with tempfile.TemporaryDirectory() as scratch:
-        path, targets, how = asked.recording, asked.target, {}
-        if path is None:
-            path = write_ca1(Path(scratch) / "recording.nwb", seed=seed)
-            targets = TARGETS
+        if asked.recording:
+            path, targets, signal, how, own = asked.recording, asked.target, asked.signal, {}, {}
+        else:
+            chosen, set_up = MODALITIES[asked.modality], settings(asked)
+            path = Path(scratch) / "recording.nwb"
+            getattr(simulate, chosen.write)(path, duration=chosen.duration, seed=seed)
+            targets, (signal, _) = dict(chosen.targets), chosen.signals[SIGNALS[asked.modality]]
+            how, own = set_up.features.model_dump(), set_up.signal.model_dump()
         if asked.bin:
             how["bin"] = asked.bin
         with nd.open(path) as source:
-            signal = source.signal(asked.signal)
-            power = nd.wavelet_power(signal, store=scratch, **how).load()
+            power = nd.wavelet_power(source.signal(signal, **own), store=scratch, **how).load()
             return power, nd.align(source.targets(targets), power).load()
+
+
+def settings(asked: argparse.Namespace) -> Any:
+    """Give the settings that a modality's demonstration decodes with."""
+    from nwbdecode.config import FitConfig
+    from nwbdecode.demo import MODALITIES
+
+    chosen = MODALITIES[asked.modality]
+    return FitConfig.of(dict(chosen.settings)).changed(chosen.signals[SIGNALS[asked.modality]][1])
 
 
 def measured(
@@ -231,11 +249,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=DECODERS, default=DECODERS)
-    parser.add_argument("--recording", help="a file in place of the CA1 simulation")
+    parser.add_argument("--modality", choices=NAMES, default="ephys", help="which simulation")
+    parser.add_argument("--recording", help="a file in place of a simulation")
     parser.add_argument("--signal")
     parser.add_argument("--target", nargs="+")
     parser.add_argument("--bin", type=float)
-    parser.add_argument("--window", type=int, default=64)
+    parser.add_argument("--window", type=int, help="bins; by default the demonstration's, or 64")
     parser.add_argument("--epochs", type=int, help="train the networks for so many")
     parser.add_argument("--steps", action="store_true", help="time single steps of training")
     parser.add_argument("--table", action="store_true", help="print what is there, run nothing")

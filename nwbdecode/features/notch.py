@@ -10,64 +10,102 @@ no cut into blocks changes a bit of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-import numba
 import numpy as np
 
 from nwbdecode.errors import NWBDecodeError
+from nwbdecode.features import notch_kernels
 from nwbdecode.features.threads import in_parts
 
+#: Raised whenever the same notch comes to give other values.
+REVISION = 2
 #: Length of the Hann window that the hum is estimated in: half the amplitude is passed at 1 Hz
 #: beside each harmonic, and from 2 Hz on all of it, to 3 % (1 % from 3 Hz).
 SECONDS = 1.0
 #: Samples on either side that a period which is no whole number of samples is interpolated from.
 _REACH = 24
-#: Samples that are filtered at a time: they stay in the processor's cache.
-_TILE = 1024
+#: What sums of sums leave out of the taps that they stand for, at most, as a share of all taps: so
+#: much may what passes differ at any frequency, -100 dB.
+_EXACT = 1e-5
+#: Samples that are filtered at a time, unless the filter is not much shorter.
+_STRETCH = 1 << 14
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Taps as sums of sums, which are fewer: near ones, of which each is taken at far places.
+
+    Tap ``near_at[j] + far_at[q]`` is the sum of ``near[r, j] * far[r, q]`` over `r`; those at
+    `rest_at` are `rest` besides. All are offsets from the earliest sample that is summed.
+    """
+
+    near_at: np.ndarray
+    near: np.ndarray
+    far_at: np.ndarray
+    far: np.ndarray
+    rest_at: np.ndarray
+    rest: np.ndarray
+
+    @property
+    def cost(self) -> int:
+        """Multiplications a sample."""
+        return self.near.size * (len(self.near_at) > 1) + self.far.size + self.rest.size
+
+
+@dataclass(frozen=True, eq=False)
 class Notch:
-    """Two sparse filters: what lies above the drift of one period, and its hum.
+    """Two filters: what lies above the drift of one period, and its hum.
 
     Attributes
     ----------
     frequency : float
         The line's, in Hz.
-    lags, weights : int and float64 arrays, shape (tap,)
-        Of the hum: how many samples ago, and how much of them.
-    box : float64 array, shape (tap,)
-        Mean over one period, beginning `box_lag` samples ago; empty where the hum's
-        own weights sum to zero.
-    box_lag : int
+    sums : Sums
+        Of the hum.
+    spread : int
+        Samples free of drift that the hum depends on, less one.
+    box : int
+        Whole samples of the period that drift is the mean of; 0 where the hum's own
+        weights sum to zero.
+    edge : float
+        The part that counts of one sample on either side of them.
+    middle : int
+        Samples before the one that drift is taken from which that mean reaches.
     before, after : int
         Samples that an output depends on besides its own.
     """
 
     frequency: float
-    lags: np.ndarray
-    weights: np.ndarray
-    box: np.ndarray
-    box_lag: int
+    sums: Sums
+    spread: int
+    box: int
+    edge: float
+    middle: int
     before: int
     after: int
 
     def apply(self, samples: np.ndarray) -> np.ndarray:
-        """Filter samples.
+        """Filter samples where they lie.
 
         Parameters
         ----------
-        samples : float32 array, shape (channel, time), C-ordered
+        samples : float32 array, shape (time, channel), C-ordered
+            Holds nothing of use afterwards but what is given.
 
         Returns
         -------
-        float32 array, shape (channel, time - before - after)
+        float32 array, shape (time - before - after, channel)
+            The first rows of the same memory. What begins there is the sample
+            `before` rows later, without its hum.
         """
-        channels, size = samples.shape
-        out = np.empty((channels, size - self.before - self.after), dtype=np.float32)
-        how = (self.lags, self.weights, self.box, self.box_lag, self.before)
-        in_parts(_filter, channels, samples, *how, out)
-        return out
+        count, around = len(samples) - self.before - self.after, self.before + self.after
+        stretch = min(count, max(_STRETCH, 4 * around))
+        sums, groups = self.sums, -(-samples.shape[1] // notch_kernels.CHANNELS)
+        how = (self.before, self.spread, self.box, self.edge, self.middle, sums.near_at, sums.near)
+        how += (sums.far_at, sums.far, sums.rest_at, sums.rest)
+        in_parts(notch_kernels.subtract_hum, groups, samples, count, stretch, *how)
+        return samples[:count]
 
 
 def make_notch(frequency: float, rate: float, *, causal: bool = False) -> Notch:
@@ -96,81 +134,90 @@ def make_notch(frequency: float, rate: float, *, causal: bool = False) -> Notch:
             f"expected 50 or 60, or any frequency from {lowest:g} to {highest:g} Hz. Leave `notch` "
             "out if the line's frequency is above the recording's"
         )
+    return _make(float(frequency), float(rate), bool(causal))
+
+
+@lru_cache(maxsize=16)
+def _make(frequency: float, rate: float, causal: bool) -> Notch:
     period, half = rate / frequency, round(SECONDS * rate / 2)
-    window = np.hanning(2 * half + 3)[1:-1]
-    lags = np.arange(2 * half + 1) - (0 if causal else half)
+    # The window's middle, in samples ago.
+    ago = half if causal else 0
     if period <= 2 * _REACH:
-        harmonics = np.arange(1, int(highest / frequency) + 1)
+        lags = ago + np.arange(-half, half + 1)
+        harmonics = np.arange(1, int((rate / 2 - 2 / SECONDS) / frequency) + 1)
         comb = 2 * np.cos(2 * np.pi * lags[:, None] / period * harmonics).sum(axis=1)
-        weights, box, box_lag = comb * window / window.sum(), np.empty(0), 0
+        window = _hann(lags - ago, half)
+        sums = _of_all((comb * window / window.sum())[::-1], period)
+        box, edge, later = 0, 0.0, 0
     else:
-        comb = _pulses(lags, period)
-        weights = comb * window
-        # The gain at the line is one whatever the interpolation left of it.
-        weights /= (weights * np.cos(2 * np.pi * lags / period)).sum()
-        box = _box(period)
-        box_lag = 0 if causal else -(len(box) // 2)
-    kept = np.abs(weights) > 1e-12
-    lags, weights = lags[kept], weights[kept]
-    last = box_lag + max(len(box) - 1, 0)
+        lags, sums = _of_pulses(period, half, ago)
+        box = 2 * int(np.ceil((period - 1) / 2)) - 1
+        edge, later = (period - box) / 2, box // 2 + 1
+    longest, shortest = int(lags.max()), int(lags.min())
+    middle = 2 * later if causal else later
     return Notch(
-        float(frequency), lags, weights, box, box_lag,
-        before=int(lags.max()) + max(last, 0), after=max(0, -int(lags.min())) + max(0, -box_lag),
+        frequency, sums, longest - shortest, box, edge, middle,
+        before=longest + middle, after=0 if causal else later - shortest,
     )  # fmt: skip
 
 
-def _pulses(lags: np.ndarray, period: float) -> np.ndarray:
+def _hann(lag: np.ndarray, half: int) -> np.ndarray:
+    return np.cos(np.pi / 2 * lag / (half + 1)) ** 2
+
+
+def _of_all(taps: np.ndarray, period: float) -> Sums:
+    """Write taps as sums of sums over whole periods, or a few of them, where those are fewer."""
+    none, nowhere = np.empty((0, 1)), np.zeros(1, dtype=np.int64)
+    best = Sums(nowhere, none, nowhere, none, np.arange(len(taps)), taps)
+    for together in range(1, int(len(taps) / period)):
+        width = round(together * period)
+        rows = len(taps) // width
+        whole = rows * width
+        far, near = _factored(taps[:whole].reshape(rows, width))
+        at, row_at = np.arange(width), width * np.arange(rows)
+        tried = Sums(at, near, row_at, far, np.arange(whole, len(taps)), taps[whole:])
+        best = min(best, tried, key=lambda sums: sums.cost)
+    return best
+
+
+def _of_pulses(period: float, half: int, ago: int) -> tuple[np.ndarray, Sums]:
     """One pulse a period, interpolated (sinc under a Kaiser window) where it falls between samples.
 
     Summed over a signal it is the mean of whole periods: the line, its harmonics up to
-    0.45 of the rate, and the constant that `_box` takes away.
+    0.45 of the rate, and the constant that the mean over a period takes away. Gives the
+    lags as well.
     """
-    position = lags - period * np.round(lags / period)
+    reach = _REACH if period % 1 else 0
+    pulse = np.arange(-int(2 * half / period), int(2 * half / period) + 1)
+    pulse = pulse[np.abs(np.rint(pulse * period) - ago) + reach <= half]
+    center, at = np.rint(pulse * period).astype(np.int64), np.arange(-reach, reach + 1)
+    position = center[:, None] + at - pulse[:, None] * period
     share = np.clip(1 - (position / _REACH) ** 2, 0, None)
-    near = np.abs(position) < _REACH
-    return np.where(near, np.sinc(position) * np.i0(6 * np.sqrt(share)) / np.i0(6), 0)
+    taps = np.where(share > 0, np.sinc(position) * np.i0(6 * np.sqrt(share)) / np.i0(6), 0)
+    weight = _hann(pulse * period - ago, half)
+    # The gain at the line is one whatever the interpolation left of it.
+    lags = center[:, None] + at
+    weight /= (weight[:, None] * taps * np.cos(2 * np.pi * lags / period)).sum()
+    far, near = _factored(taps)
+    longest = int(lags.max())
+    # Offsets count from the longest lag on: what is latest comes last.
+    sums = Sums(
+        (reach - at)[::-1].copy(), near[:, ::-1].copy(), (longest - center - reach)[::-1].copy(),
+        (far * weight)[:, ::-1].copy(), np.empty(0, dtype=np.int64), np.empty(0),
+    )  # fmt: skip
+    return lags, sums
 
 
-def _box(period: float) -> np.ndarray:
-    """Mean over one period: symmetric, its two outermost samples counted in part."""
-    half = int(np.ceil((period - 1) / 2))
-    box = np.ones(2 * half + 1)
-    box[[0, -1]] = (period - (2 * half - 1)) / 2
-    return box / period
+def _factored(taps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write taps (far, near) as the sum of a few products (product, far), (product, near).
 
-
-@numba.njit(cache=True, nogil=True)
-def _filter(
-    begin: int,
-    end: int,
-    samples: np.ndarray,
-    lags: np.ndarray,
-    weights: np.ndarray,
-    box: np.ndarray,
-    box_lag: int,
-    before: int,
-    out: np.ndarray,
-) -> None:
-    count = out.shape[1]
-    # The hum is summed over samples freed of drift, from the longest lag to the shortest.
-    longest, shortest = lags.max(), lags.min()
-    for c in range(begin, end):
-        x = samples[c].astype(np.float64)
-        above = x[before - longest : before - shortest + count].copy()
-        for start in range(0, above.size, _TILE):
-            tile = above[start : start + _TILE]
-            # Samples side by side, taps one after the other: quick, and in one order anywhere.
-            for k in range(box.size):
-                at, weight = before - longest + start - box_lag - k, box[k]
-                for i in range(tile.size):
-                    tile[i] -= weight * x[at + i]
-        hum = np.empty(_TILE)
-        for start in range(0, count, _TILE):
-            width = min(_TILE, count - start)
-            hum[:] = 0.0
-            for k in range(lags.size):
-                at, weight = start + longest - lags[k], weights[k]
-                for i in range(width):
-                    hum[i] += weight * above[at + i]
-            for i in range(width):
-                out[c, start + i] = np.float32(x[before + start + i] - hum[i])
+    Each product takes away the row and the column of the largest that is left (Gaussian
+    elimination, complete pivoting): plain arithmetic, that gives the same on any machine.
+    """
+    left, fars, nears = taps.copy(), [], []
+    while np.abs(left).sum() > _EXACT * np.abs(taps).sum():
+        far, near = np.unravel_index(np.argmax(np.abs(left)), left.shape)
+        fars.append(left[:, near].copy())
+        nears.append(left[far] / left[far, near])
+        left -= np.outer(fars[-1], nears[-1])
+    return np.stack(fars), np.stack(nears)

@@ -15,6 +15,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from nwbdecode.blocks import BlockStore, versions
+from nwbdecode.features.notch import REVISION as NOTCH_REVISION
 from nwbdecode.features.recipe import REMARKS
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def recipe_hash(recipe: Mapping[str, Any], signal: Signal, reference: Referencin
     facts += [signal.offset, [(s.start, s.stop, s.start_time, s.rate) for s in signal.segments]]
     facts += [_REVISION, BLOCK, signal.reader.dtype.str]
     facts += [reference.facts, list(signal.frequencies)]
+    if recipe.get("notch"):
+        facts.append(NOTCH_REVISION)
     if signal.only is not None:
         facts.append(signal.only)
     # Traces made of a movie also depend on its regions and on how they were corrected.

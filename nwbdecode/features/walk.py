@@ -278,10 +278,7 @@ def _transformed(
     assert samples is not None
     origin = read.origin
     if plan.notch is not None:
-        # Each copy is let go before the next is made.
-        samples = np.ascontiguousarray(samples.T)
         samples = plan.notch.apply(samples)
-        samples = np.ascontiguousarray(samples.T)
         origin += plan.notch.before
     made = maker.push(samples, origin, upto, down=down)
     rows.free(samples)
