@@ -33,6 +33,10 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "networks.jsonl"
 DECODERS = ("ridge", "compact", "frey2021")
+#: What a table shows of a target: the first of these that it has.
+MEASURES = ("balanced_accuracy", "r", "error")
+#: Correlations that say little beside an error.
+NOT_OF = {("r", "position"), ("r", "head_direction")}
 #: What a modality's simulation is called in the results, and the signal that is decoded.
 NAMES = {"ephys": "ca1", "ecog": "ecog", "ophys": "ophys traces"}
 SIGNALS = {"ephys": "", "ecog": "", "ophys": "traces"}
@@ -224,7 +228,7 @@ def table(lines: list[dict[str, Any]]) -> str:
     rows = []
     for line in lines:
         for target, scores in line["scores"].items():
-            metric = "r" if target == "speed" else "error"
+            metric = next(m for m in MEASURES if m in scores and (m, target) not in NOT_OF)
             shared = {"recording": line["recording"], "measure": f"{target} {metric}"}
             rows.append({**shared, "decoder": line["decoder"], "value": scores[metric]})
             if line["decoder"] == "compact":

@@ -16,9 +16,9 @@ _SPARED = 4.5
 _FILLED = 0.351
 #: Decibels by which it suppresses what would fold onto them.
 _STOPPED = 100.0
-#: Grid points a period, for w0 = 6: fewest where bins sum samples alone, and where power
-#: between them is wanted too.
-_FEWEST, _FEWEST_BETWEEN = 1.24, 2.3
+#: Points a period, for w0 = 6: fewest where bins sum samples alone, and where power between
+#: them is wanted too.
+SPARSEST, _FEWEST_BETWEEN = 1.12, 2.3
 #: Grid points a period of bands so slow that they cost little.
 _PLENTY = 4.0
 #: Grid points a period that keep a slow band from reaching far.
@@ -56,6 +56,11 @@ class Band:
     by_samples: bool
 
     @property
+    def period(self) -> float:
+        """Samples of a period at the full rate."""
+        return self.stride * self.density
+
+    @property
     def stride(self) -> int:
         """Samples at the full rate between grid points."""
         return self.step << self.level
@@ -88,7 +93,7 @@ def choose(shares: np.ndarray, w0: float, truncate: float) -> list[tuple[int, fl
     chosen = []
     for share in shares:
         level = max(0, int(np.floor(np.log2(_FILLED / (share * (1 + _SPARED / w0))))))
-        usual = _PLENTY if level >= 6 else _FEWEST_BETWEEN if level else _FEWEST
+        usual = _PLENTY if level >= 6 else _FEWEST_BETWEEN if level else SPARSEST
         chosen.append((level, usual))
     while True:
         levels = [level for level, _ in chosen]

@@ -180,11 +180,13 @@ def sum_grid(
     odd: np.ndarray,
     task: np.ndarray,
     span: np.ndarray,
+    point: np.ndarray,
+    held: np.ndarray,
     first: np.ndarray,
     kind: np.ndarray,
-    start: np.ndarray,
-    weight: np.ndarray,
+    row: np.ndarray,
     edge: np.ndarray,
+    weight: np.ndarray,
     base: np.ndarray,
     between: np.ndarray,
     share: np.ndarray,
@@ -195,27 +197,26 @@ def sum_grid(
     Tasks of all blocks are counted one after the other; this does those from `begin` to `end`.
 
     Grid point `g` is centered on row ``at + step * g``. Bins ``task[t]:task[t + 1]`` are
-    made together, from grid points ``span[t, 0]`` to ``span[t, 1]``. A bin `i` of kind
-    ``k = kind[i]`` counts grid points from ``first[i]``: it sums
-    ``weight[edge[k]:edge[k + 1]]`` from ``start[k]`` on, and then the nodes that have a
-    ``share[k, q]``: the first neighbor of each is ``base[k, q]``, the complex weights of its
-    neighbors ``between[k, q]``.
+    made together, from grid points ``point[held[t, 0]:held[t, 1]]``, which lie between
+    ``span[t, 0]`` and ``span[t, 1]``. A bin `i` of kind ``k = kind[i]`` counts grid points
+    from ``first[i]``: it sums ``row[edge[k]:edge[k + 1]]``, weighted, and then the nodes that
+    have a ``share[k, q]``: the first neighbor of each is ``base[k, q]``, the complex weights
+    of its neighbors ``between[k, q]``.
     """
     tasks = task.size - 1
     for both in range(begin, end):
         block, t = both // tasks, both % tasks
         low = span[t, 0]
         value = np.empty((span[t, 1] - low, 2, LANES), dtype=np.float32)
-        for g in range(value.shape[0]):
-            center = at + step * (low + g)
-            real, imag = _filtered(rows, block, center, even, odd)
-            store(value, g, 0, real)
-            store(value, g, 1, imag)
+        for n in range(held[t, 0], held[t, 1]):
+            real, imag = _filtered(rows, block, at + step * point[n], even, odd)
+            store(value, point[n] - low, 0, real)
+            store(value, point[n] - low, 1, imag)
         for i in range(task[t], task[t + 1]):
             total = splat(np.float32(0))
             which, here = kind[i], first[i] - low
             for k in range(edge[which], edge[which + 1]):
-                g = here + start[which] + k - edge[which]
+                g = here + row[k]
                 power = _power(load(value, g, 0), load(value, g, 1))
                 total = multiply_add(power, splat(weight[k]), total)
             for q in range(share.shape[1]):

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, combinations
+from typing import Any
 
 import numpy as np
 
 from nwbdecode.features import quadrature
-from nwbdecode.features.design import NEIGHBORS, Band
+from nwbdecode.features.design import NEIGHBORS, SPARSEST, Band
+from nwbdecode.features.morlet import W0
 
+#: Weights, of 1 for each sample, that are left out.
+_NOTHING = 1e-6
 #: Grid points that one task holds.
 _HELD = 192
 
@@ -47,10 +52,8 @@ def points(
     w0 : float
     """
     even, odd, size = _taps_of(tuple(bands))
-    kinds = [_Kinds.of(f, s, band.step) for band, f, s in zip(bands, first, stop, strict=True)]
-    lists = tuple(
-        (band.step, band.density, kind.keys) for band, kind in zip(bands, kinds, strict=True)
-    )
+    kinds = [_Kinds.of(f, s, 1) for f, s in zip(first, stop, strict=True)]
+    lists = tuple((band.period, kind.keys) for band, kind in zip(bands, kinds, strict=True))
     row, weight, begin = _points_together(lists, w0)
     ahead = np.cumsum([0] + [len(kind.keys) for kind in kinds[:-1]])
     which = np.stack([kind.which + n for kind, n in zip(kinds, ahead, strict=True)])
@@ -59,14 +62,10 @@ def points(
 
 @lru_cache(maxsize=64)
 def _points_together(
-    lists: tuple[tuple[int, float, tuple[int, ...]], ...], w0: float
+    lists: tuple[tuple[float, tuple[int, ...]], ...], w0: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and weights of all kinds of bins of several bands, and where each kind's begin."""
-    made = [
-        _points_of(step, density, key // step, key % step, w0)
-        for step, density, keys in lists
-        for key in keys
-    ]
+    """Rows and weights of all widths of bins of several bands, and where each width's begin."""
+    made = [_points_of(period, width, w0) for period, widths in lists for width in widths]
     row = np.concatenate([row for row, _ in made])
     weight = np.concatenate([weight for _, weight in made])
     return row, weight, np.cumsum([0] + [len(row) for row, _ in made])
@@ -82,27 +81,57 @@ def _taps_of(bands: tuple[Band, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 @lru_cache(maxsize=1024)
-def _points_of(
-    step: int, density: float, width: int, aligned: int, w0: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _points_of(period: float, width: int, w0: float) -> tuple[np.ndarray, np.ndarray]:
+    """Samples of a bin that are looked at, and their weights."""
     sample = np.arange(width)
-    weight = np.ones(width)
-    if step > 1:
-        length = float(np.ceil(quadrature.edge_width(density, w0) * density * step))
-        if width >= 2 * length:
-            rise = quadrature.soft(sample + 0.5, length)
-            rise *= rise[::-1]
-            weight = 1 - rise + np.where((sample + aligned) % step == 0, step * rise, 0.0)
-    kept = weight > 0
-    return sample[kept], (0.5 / width * weight[kept]).astype(np.float32)
+    weight = _thinned(np.ones(width), sample, width, period, 1, w0)
+    kept = np.flatnonzero(weight)
+    return kept, (0.5 / width * weight[kept]).astype(np.float32)
+
+
+def _thinned(
+    weight: np.ndarray, sample: np.ndarray, width: int, period: float, step: int, w0: float
+) -> np.ndarray:
+    """Give the weights of regular points of a bin to fewer of them, where that does no harm.
+
+    Near the bin's ends all are looked at. Where a sparser grid begins softly enough it takes
+    over, and perhaps a still sparser one from that; of all ways the one of fewest points is
+    taken. Points are `step` samples apart, at `sample` of the bin's `width`.
+    """
+    rise = {}
+    # The wider a wavelet's spectrum, the denser the grid.
+    for times in range(2, int(w0 / W0 * period / step / SPARSEST) + 1):
+        length = _edge(period, times * step, w0)
+        if 2 * length < width:
+            rise[times] = _rise(sample, width, length)
+    best = weight
+    for grids in chain.from_iterable(combinations(sorted(rise), many) for many in (1, 2, 3)):
+        thinned = weight - rise[grids[0]]
+        for times, inner in zip(grids, (*(rise[times] for times in grids[1:]), 0), strict=True):
+            thinned[::times] += times * (rise[times] - inner)[::times]
+        thinned[thinned < _NOTHING] = 0
+        best = min(best, thinned, key=np.count_nonzero)
+    return best
+
+
+def _edge(period: float, stride: int, w0: float) -> int:
+    """Samples over which a grid has to rise."""
+    return int(np.ceil(quadrature.edge_width(period / stride, w0) * period))
+
+
+def _rise(sample: np.ndarray, width: int, length: int) -> np.ndarray:
+    """Rise from both ends of a bin."""
+    after = quadrature.soft(sample + 0.5, length)
+    return after * quadrature.soft(width - sample - 0.5, length)
 
 
 def grid(band: Band, first: np.ndarray, stop: np.ndarray, w0: float) -> tuple[np.ndarray, ...]:
     """Lay out a band's sums on its grid, as `kernels.sum_grid` takes them."""
     stride = band.stride
     kinds = _Kinds.of(first, stop, stride)
-    span, *sums = _grid_together(stride, band.density, kinds.keys, w0)
+    looked_at, *sums = _grid_together(stride, band.density, kinds.keys, w0)
     origin = first // stride
+    span = np.array([(at[0], at[-1] + 1) for at in looked_at])
     reach = origin[:, None] + span[kinds.which]
     # As many bins a task as its grid points may be held for.
     apart = max(1, int(np.diff(origin).min(initial=_HELD)))
@@ -110,15 +139,21 @@ def grid(band: Band, first: np.ndarray, stop: np.ndarray, w0: float) -> tuple[np
     task = np.arange(0, len(first), 1 + max(0, _HELD - longest) // apart)
     low = np.minimum.reduceat(reach[:, 0], task)
     high = np.maximum.reduceat(reach[:, 1], task)
+    begin = int(low.min())
+    needed = np.zeros(int(high.max()) - begin, dtype=bool)
+    for kind, at in enumerate(looked_at):
+        needed[(origin[kinds.which == kind, None] - begin) + at] = True
+    points = begin + np.flatnonzero(needed)
+    held = np.stack([np.searchsorted(points, low), np.searchsorted(points, high)], axis=1)
     bounds = np.stack([low, high], axis=1)
-    return np.append(task, len(first)), bounds, origin, kinds.which, *sums
+    return np.append(task, len(first)), bounds, points, held, origin, kinds.which, *sums
 
 
 @lru_cache(maxsize=256)
 def _grid_together(
     stride: int, density: float, keys: tuple[int, ...], w0: float
-) -> tuple[np.ndarray, ...]:
-    """Sums of all kinds of bins, side by side; see `kernels.sum_grid`."""
+) -> tuple[Any, ...]:
+    """Grid points and sums of all kinds of bins; see `kernels.sum_grid`."""
     plans = [_grid_of(stride, density, key // stride, key % stride, w0) for key in keys]
     nodes = max(len(plan.base) for plan in plans)
     between = np.zeros((len(plans), nodes, NEIGHBORS), dtype=np.complex64)
@@ -127,52 +162,50 @@ def _grid_together(
     for k, plan in enumerate(plans):
         held = slice(0, len(plan.base))
         between[k, held], share[k, held], base[k, held] = plan.between, plan.quadrature, plan.base
-    span = np.array([plan.span for plan in plans])
-    start = np.array([plan.start for plan in plans])
+    edge = np.cumsum([0] + [len(plan.at) for plan in plans])
+    row = np.concatenate([plan.at for plan in plans])
     weight = np.concatenate([plan.weight for plan in plans])
-    begin = np.cumsum([0] + [len(plan.weight) for plan in plans])
-    return span, start, weight, begin, base, between, share
+    return tuple(plan.looked_at() for plan in plans), row, edge, weight, base, between, share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _GridOf:
     """The sums of one kind of bin, counted from the grid point at or before its first sample."""
 
-    start: int
+    at: np.ndarray
     weight: np.ndarray
     base: np.ndarray
     between: np.ndarray
     quadrature: np.ndarray
-    span: tuple[int, int]
+
+    def looked_at(self) -> np.ndarray:
+        """Grid points that are summed or that lie beside what is."""
+        beside = (self.base[:, None] + np.arange(NEIGHBORS)).ravel()
+        return np.unique(np.concatenate([self.at, beside]))
 
 
 @lru_cache(maxsize=4096)
 def _grid_of(stride: int, density: float, width: int, aligned: int, w0: float) -> _GridOf:
-    per_period = stride * density
-    edge = quadrature.edge_width(density, w0) * density * stride
-    length = int(np.ceil(edge))
-    weight = np.empty(0, dtype=np.float32)
-    start = 0
+    period = stride * density
+    length = _edge(period, stride, w0)
+    weight, at = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
     if width > 2 * length + 2 * stride:
-        count = int(np.ceil(1.5 * length / per_period)) + 5
+        count = int(np.ceil(1.5 * length / period)) + 5
         nodes, share = quadrature.edge_nodes(length, count)
         nodes = np.concatenate([nodes, width - 1 - nodes[::-1]])
         share = np.concatenate([share, share[::-1]])
         start = -(-aligned // stride)
         # Grid points inside the bin, as samples of it.
         inside = np.arange(start * stride - aligned, width, stride)
-        rise = quadrature.soft(inside + 0.5, length) * quadrature.soft(width - inside - 0.5, length)
-        kept = np.flatnonzero(rise > 0)
-        start += int(kept[0])
-        weight = (0.5 * stride / width * rise[kept[0] : kept[-1] + 1]).astype(np.float32)
+        rise = _thinned(_rise(inside, width, length), inside, width, period, stride, w0)
+        at = np.flatnonzero(rise)
+        weight = (0.5 * stride / width * rise[at]).astype(np.float32)
+        at += start
     else:
-        count = int(np.ceil(1.5 * width / per_period)) + 5
+        count = int(np.ceil(1.5 * width / period)) + 5
         nodes, share = quadrature.bin_nodes(width, count)
     position = (aligned + nodes) / stride
     low = np.floor(position).astype(np.int64)
     between = quadrature.interpolation(position - low, density, NEIGHBORS, w0)
     base = low - (NEIGHBORS // 2 - 1)
-    span = (int(base.min()), int(base.max()) + NEIGHBORS)
-    if len(weight):
-        span = min(span[0], start), max(span[1], start + len(weight))
-    return _GridOf(start, weight, base, between, 0.5 / width * share, span)
+    return _GridOf(at, weight, base, between, 0.5 / width * share)

@@ -102,8 +102,10 @@ class Notch:
         count, around = len(samples) - self.before - self.after, self.before + self.after
         stretch = min(count, max(_STRETCH, 4 * around))
         sums, groups = self.sums, -(-samples.shape[1] // notch_kernels.CHANNELS)
-        how = (self.before, self.spread, self.box, self.edge, self.middle, sums.near_at, sums.near)
-        how += (sums.far_at, sums.far, sums.rest_at, sums.rest)
+        how = (
+            self.before, self.spread, self.box, self.edge, self.middle, sums.near_at, sums.near,
+            sums.far_at, sums.far, sums.rest_at, sums.rest,
+        )  # fmt: skip
         in_parts(notch_kernels.subtract_hum, groups, samples, count, stretch, *how)
         return samples[:count]
 

@@ -318,7 +318,7 @@ class Stream:
     def _sum_grid(
         self, held: np.ndarray, origin: int, which: int, grid: tuple[np.ndarray, ...]
     ) -> np.ndarray:
-        band, (task, _, first, *_) = self.bank.bands[which], grid
+        band, (task, _, _, _, first, *_) = self.bank.bands[which], grid
         power = np.empty((len(first), len(held), LANES), dtype=np.float32)
         given = (held, -origin, band.step, band.even, band.odd, *grid, power)
         in_parts(kernels.sum_grid, len(held) * (len(task) - 1), *given, least=8)

@@ -137,11 +137,11 @@ class TorchBank:
 
     def _by_grid(self, band: Band, first: np.ndarray, stop: np.ndarray) -> _Sums:
         """Sum power on a grid, and between its points."""
-        _, bounds, origin, kind, start, weight, begin, base, between, share = layout.grid(
+        _, bounds, _, _, origin, kind, row, begin, weight, base, between, share = layout.grid(
             band, first, stop, self.bank.w0
         )
         weights = _padded(weight, begin)[kind]
-        at = (origin + start[kind])[:, None] + np.arange(weights.shape[1])
+        at = origin[:, None] + _padded(row, begin)[kind]
         low, high = int(bounds[:, 0].min()), int(bounds[:, 1].max())
         # Rows of no weight may lie beyond the last grid point.
         at = np.clip(at, low, high - 1)

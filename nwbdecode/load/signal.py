@@ -56,12 +56,10 @@ class ArrayReader:
         return self.array.dtype
 
     def read(self, start: int, stop: int, columns: np.ndarray | None = None) -> np.ndarray:
-        block = self.array[start:stop]
-        if columns is None:
-            return block
-        # Picking all of the columns one by one takes several times as long as copying them.
-        whole = np.array_equal(columns, np.arange(block.shape[1]))
-        return block.copy() if whole else block[:, columns]
+        block = np.asarray(self.array[start:stop])
+        if columns is None or np.array_equal(columns, np.arange(block.shape[1])):
+            return np.ascontiguousarray(block)
+        return block[:, columns]
 
 
 @dataclass(frozen=True)
@@ -212,6 +210,8 @@ class Signal:
             missing = [c for c in channels if c not in held]
             raise NWBDecodeError(f"signal {self.path!r} has no channels {missing}; it has {held}")
         block = self.read_array(start, stop, picked=picked, units=units)
+        if block.base is not None:
+            block = block.copy()  # whoever reads may write to it
         bands = {"frequency": list(self.frequencies)} if self.frequencies else {}
         return xr.DataArray(
             block,
@@ -232,7 +232,10 @@ class Signal:
         picked: slice | np.ndarray = slice(None),
         units: Literal["physical", "counts"] = "physical",
     ) -> np.ndarray:
-        """Read as `read` does, without labels: what inner loops call."""
+        """Read as `read` does, without labels: what inner loops call.
+
+        Counts may lie where the source holds them, and are not to be written to.
+        """
         if not 0 <= start <= stop <= self.reader.shape[0]:
             raise NWBDecodeError(
                 f"samples [{start}, {stop}) leave the recording, which has {self.reader.shape[0]}"
