@@ -129,7 +129,7 @@ def grid(band: Band, first: np.ndarray, stop: np.ndarray, w0: float) -> tuple[np
     """Lay out a band's sums on its grid, as `kernels.sum_grid` takes them."""
     stride = band.stride
     kinds = _Kinds.of(first, stop, stride)
-    looked_at, *sums = _grid_together(stride, band.density, kinds.keys, w0)
+    looked_at, thinned, *sums = _grid_together(stride, band.density, kinds.keys, w0)
     origin = first // stride
     span = np.array([(at[0], at[-1] + 1) for at in looked_at])
     reach = origin[:, None] + span[kinds.which]
@@ -139,10 +139,11 @@ def grid(band: Band, first: np.ndarray, stop: np.ndarray, w0: float) -> tuple[np
     task = np.arange(0, len(first), 1 + max(0, _HELD - longest) // apart)
     low = np.minimum.reduceat(reach[:, 0], task)
     high = np.maximum.reduceat(reach[:, 1], task)
-    begin = int(low.min())
-    needed = np.zeros(int(high.max()) - begin, dtype=bool)
-    for kind, at in enumerate(looked_at):
-        needed[(origin[kinds.which == kind, None] - begin) + at] = True
+    begin, end = int(low.min()), int(high.max())
+    needed = np.full(end - begin, not thinned)
+    if thinned:
+        for kind, at in enumerate(looked_at):
+            needed[origin[kinds.which == kind, None] - begin + at] = True
     points = begin + np.flatnonzero(needed)
     held = np.stack([np.searchsorted(points, low), np.searchsorted(points, high)], axis=1)
     bounds = np.stack([low, high], axis=1)
@@ -165,7 +166,9 @@ def _grid_together(
     edge = np.cumsum([0] + [len(plan.at) for plan in plans])
     row = np.concatenate([plan.at for plan in plans])
     weight = np.concatenate([plan.weight for plan in plans])
-    return tuple(plan.looked_at() for plan in plans), row, edge, weight, base, between, share
+    looked_at = [plan.looked_at() for plan in plans]
+    thinned = any(len(at) <= at[-1] - at[0] for at in looked_at)
+    return looked_at, thinned, row, edge, weight, base, between, share
 
 
 @dataclass(frozen=True, eq=False)

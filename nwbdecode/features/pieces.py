@@ -24,7 +24,7 @@ _SAMPLE = 4 * 2
 #: more only touch more memory.
 _TOGETHER = 1 << 27
 #: Bytes of samples that are read at once, unless a source is better asked for much.
-_PIECE = 1 << 24
+_PIECE = 24 << 20
 #: Share of the memory, as its inverse, that a slab of rows may take while it is read.
 _READING = 16
 #: Bins that make it worth reading all that they reach.

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any
 
 #: Parts a thread: one which is held up leaves little to wait for, and each costs a wakening.
-_PARTS = 3
+_PARTS = 4
 
 _open: ContextVar[tuple[ThreadPoolExecutor, int] | None] = ContextVar("_open", default=None)
 
