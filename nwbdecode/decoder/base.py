@@ -116,7 +116,7 @@ class Decoder(BaseEstimator):
 
     def _foreseen(
         self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None
-    ) -> _Bins:
+    ) -> TrainingBins:
         """Begin as `fit` does; changes the estimator, so only a clone is asked."""
         bins = self._begin(power, targets, train, finite=np.ones(power.sizes["time"], dtype=bool))
         self.codings_ = [Coding.learn(target, bins.kept) for target in targets.values()]
@@ -198,7 +198,7 @@ class Decoder(BaseEstimator):
         targets: xr.Dataset,
         train: np.ndarray | None,
         finite: np.ndarray | None = None,
-    ) -> _Bins:
+    ) -> TrainingBins:
         """Check what came in and split off the inner blocks; `finite` bins need no look."""
         if power.dims != ("time", "frequency", "channel"):
             raise NWBDecodeError(
@@ -228,8 +228,8 @@ class Decoder(BaseEstimator):
         self.channels_ = power["channel"].to_numpy().tolist()
         self.sessions_ = _sessions(power)
         if split is None:
-            return _Bins(allowed, allowed, np.zeros_like(allowed), segment)
-        return _Bins(allowed, split[0], split[1], segment)
+            return TrainingBins(allowed, allowed, np.zeros_like(allowed), segment)
+        return TrainingBins(allowed, split[0], split[1], segment)
 
     @staticmethod
     def _finite(power: xr.DataArray) -> np.ndarray:
@@ -240,7 +240,7 @@ class Decoder(BaseEstimator):
         return out
 
 
-class _Bins:
+class TrainingBins:
     """Which bins are for what: all of training, those kept, those set aside."""
 
     def __init__(self, train: np.ndarray, kept: np.ndarray, held: np.ndarray, segment: np.ndarray):

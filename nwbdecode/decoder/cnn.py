@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
-from nwbdecode.decoder.base import Decoder
+from nwbdecode.decoder.base import Decoder, TrainingBins
 from nwbdecode.decoder.calibration import (
     NOTHING_TO_CALIBRATE,
     check_calibration,
@@ -25,6 +25,7 @@ from nwbdecode.decoder.linear import SHARES, LinearPath, cautious_share
 from nwbdecode.decoder.passes import by_runs, by_windows
 from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
+from nwbdecode.decoder.threads import one_thread
 from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
 from nwbdecode.decoder.transfer import check_alike, refuse_same_session, take_over
 from nwbdecode.decoder.windows import DecodeAt, Window, decodable, runs
@@ -176,6 +177,11 @@ class CNNDecoder(Decoder):
     ) -> CNNDecoder:
         self.check_settings()
         bins = self._begin(power, targets, train)
+        with self._threads():
+            self._learn(power, targets, bins)
+        return self
+
+    def _learn(self, power: xr.DataArray, targets: xr.Dataset, bins: TrainingBins) -> None:
         device = self._device()
         kind: ScalingKind = "linear" if self.architecture == "frey2021" else "log"
         self.scaling_ = Scaling.learn(_values(power), _frequencies(power), bins.kept, kind)
@@ -199,9 +205,8 @@ class CNNDecoder(Decoder):
                 self.history_ = self._train(features, truth, starts, schedule, held)
         line = self.network_.linear if isinstance(self.network_, Compact) else None
         if line is not None and not self.calibrate:  # which keeps that of `init`
-            self.ridge_ = self._ridge().fit(power, targets, train)
+            self.ridge_ = self._ridge().fit(power, targets, bins.train)
             self._set_linear(line, self.ridge_, features, truth, held)
-        return self
 
     def _foreseen(self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None) -> Any:
         bins = super()._foreseen(power, targets, train)
@@ -325,6 +330,10 @@ class CNNDecoder(Decoder):
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return torch.device(self.device)
 
+    def _threads(self) -> AbstractContextManager[None]:
+        """Threads to work with: the published network has enough to do for all."""
+        return nullcontext() if self.architecture == "frey2021" else one_thread()
+
     def _build(self, n_frequencies: int, n_channels: int) -> torch.nn.Module:
         heads = [coding.width for coding in self.codings_]
         if self.architecture == "frey2021":
@@ -402,7 +411,8 @@ class CNNDecoder(Decoder):
     def _outputs(self, power: xr.DataArray, wanted: np.ndarray) -> list[np.ndarray]:
         device = next(self.network_.parameters()).device
         features = torch.from_numpy(scaled(power, self.scaling_)).to(device)
-        outputs = self._forward(self.network_, features, wanted)
+        with self._threads():
+            outputs = self._forward(self.network_, features, wanted)
         return [out.cpu().numpy() for out in outputs]
 
     def _arrays(self) -> dict[str, np.ndarray]:

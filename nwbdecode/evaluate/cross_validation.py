@@ -62,12 +62,11 @@ def cross_validate(
         Draws shifts and bootstrap; the decoder has its own.
     n_jobs : int, optional
         Processes that folds are trained in side by side, with one thread each; -1 for
-        as many as there are processors. By default 1: this one, with all its threads.
-        Two or more give the same results, those of one process with one thread; more
-        threads may differ from it in the last bits.
+        as many as there are processors. By default 1, this one. Any number gives the same
+        results.
     client : distributed.Client or str, optional
         Dask cluster whose workers train the folds instead, or the address of its
-        scheduler; the results are those of `n_jobs` of two or more. Features that lie in
+        scheduler; the results are the same. Features that lie in
         a folder which all machines share are read there; others travel.
     progress : bool, default True
 

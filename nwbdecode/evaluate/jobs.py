@@ -1,9 +1,10 @@
-"""Folds trained side by side, here or on a cluster, each in a process with one thread."""
+"""Folds trained side by side, here or on a cluster, each with one thread."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nwbdecode.cluster import in_tasks
@@ -110,8 +111,7 @@ def side_by_side(
         Of a module: processes import it.
     given : iterable of tuple
     n_jobs : int, default 1
-        With 1 all is done in this process, with as many threads as it has. Several
-        processes have one thread each.
+        With 1 all is done in this process; any number of them have one thread each.
     shared : tuple
         Arguments that come first, the same each time.
     client : distributed.Client, optional
@@ -146,8 +146,9 @@ def side_by_side(
 def _here(
     work: Callable[..., Any], given: Iterable[tuple[Any, ...]], shared: tuple[Any, ...]
 ) -> Generator[Any, None, None]:
-    for one in given:
-        yield work(*shared, *one)
+    with one_thread():
+        for one in given:
+            yield work(*shared, *one)
 
 
 def _joblib(
@@ -174,13 +175,16 @@ def _joblib(
 
 def in_one_thread(work: Callable[..., Any], *given: Any) -> Any:
     """Do work with one thread, whatever the process has; then give it back its threads."""
-    import torch
+    with one_thread():
+        return work(*given)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep PyTorch and linear algebra to one thread, as processes that share a machine do."""
     from threadpoolctl import threadpool_limits
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            return work(*given)
-    finally:
-        torch.set_num_threads(before)
+    from nwbdecode.decoder import threads
+
+    with threads.one_thread(), threadpool_limits(1):
+        yield

@@ -170,6 +170,22 @@ def test_training_is_reproducible_and_leaves_global_state_alone(features, target
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+def test_the_default_network_takes_one_thread_and_gives_back_those_that_were(
+    features, targets, monkeypatch
+):
+    torch.set_num_threads(2)
+    forward, threads = Compact.forward, []
+
+    def watched(self, x):
+        threads.append((self.training, torch.get_num_threads()))
+        return forward(self, x)
+
+    monkeypatch.setattr(Compact, "forward", watched)
+    CNNDecoder(window=8, epochs=1).fit(features, targets).predict(features)
+    assert set(threads) == {(True, 1), (False, 1)}
+    assert torch.get_num_threads() == 2
+
+
 def test_missing_targets_do_not_enter_the_loss(features, targets):
     """Training must not see what is masked: other values under the mask, same weights."""
     hidden = targets.copy(deep=True)

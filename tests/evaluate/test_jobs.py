@@ -10,7 +10,6 @@ import psutil
 import pytest
 import torch
 import xarray as xr
-from threadpoolctl import threadpool_limits
 
 from nwbdecode.decoder import CNNDecoder
 from nwbdecode.errors import NWBDecodeError
@@ -31,15 +30,20 @@ def _decoded(recording, n_jobs):
     return cross_validate(decoder, *recording, cv=cv, n_shifts=20, n_jobs=n_jobs, progress=False)
 
 
+@pytest.fixture
+def two_threads():
+    """What a process has that nobody told to take one; each test begins with its own again."""
+    torch.set_num_threads(2)
+
+
 def _processes():
     # What watches over shared files stays.
     children = {child.pid: str(child.cmdline()) for child in psutil.Process().children(True)}
     return {pid for pid, line in children.items() if "resource_tracker" not in line}
 
 
-def test_results_are_those_of_one_process_with_one_thread(recording):
-    with threadpool_limits(1):
-        alone = _decoded(recording, 1)
+def test_results_are_those_of_one_process(recording, two_threads):
+    alone = _decoded(recording, 1)
     before = _processes()
     beside = _decoded(recording, 2)
     assert _processes() <= before
@@ -71,6 +75,12 @@ def test_a_killed_process_is_told_in_one_sentence():
 
 def _threads_and_place(number):
     return number, torch.get_num_threads(), os.getpid()
+
+
+def test_this_process_works_with_one_thread_and_has_its_own_back(two_threads):
+    made = list(side_by_side(_threads_and_place, [(k,) for k in range(2)], 1))
+    assert made == [(0, 1, os.getpid()), (1, 1, os.getpid())]
+    assert torch.get_num_threads() == 2
 
 
 def test_processes_have_one_thread_each_and_keep_the_order():
