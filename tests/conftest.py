@@ -13,20 +13,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-#: Rooms whose tests call other libraries millions of times: tracing makes these half as slow
-#: again. What is run by them alone is tested, and shows as not covered.
-UNTRACED = ("results", "simulate")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage of slow tests, nor of those that mostly run other libraries."""
-    here = Path(__file__).parent
-    for item in items:
-        room = item.path.relative_to(here).parts[0] if item.path.is_relative_to(here) else ""
-        if room in UNTRACED or item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.no_cover)
-
-
 @pytest.fixture(autouse=True)
 def no_threads_left_from_before() -> None:
     """Begin each test with the threads that its process shall have."""

@@ -72,11 +72,22 @@ class _Codec:
         if flat.size != self.nbytes:
             raise ValueError(f"a chunk of {self.nbytes} bytes has {flat.size}")
         if self.shuffled and not mask & self.shuffled:
-            planes = flat.reshape(self.dtype.itemsize, -1)
-            flat = np.empty_like(flat)
-            for place, plane in enumerate(planes):
-                flat[place :: len(planes)] = plane
+            flat = _unshuffled(flat.reshape(self.dtype.itemsize, -1))
         return flat.view(self.dtype).reshape(self.chunk)
+
+
+def _unshuffled(planes: np.ndarray) -> np.ndarray:
+    """Bring the bytes of each sample together, of which each plane holds one."""
+    if len(planes) == 2:
+        # Half the time that two strided copies take.
+        both = planes[1].astype("<u2")
+        both <<= 8
+        both |= planes[0]
+        return both.view(np.uint8)
+    flat = np.empty(planes.size, dtype=np.uint8)
+    for place, plane in enumerate(planes):
+        flat[place :: len(planes)] = plane
+    return flat
 
 
 @dataclass(frozen=True, eq=False)
