@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,10 +25,11 @@ from nwbdecode.decoder.linear import SHARES, LinearPath, cautious_share
 from nwbdecode.decoder.passes import by_runs, by_windows
 from nwbdecode.decoder.ridge import RidgeDecoder
 from nwbdecode.decoder.scaling import Scaling, ScalingKind, scaled
+from nwbdecode.decoder.schedule import Schedule, default, published, training_windows
 from nwbdecode.decoder.threads import one_thread
-from nwbdecode.decoder.training import History, Schedule, loss_of, train_network
+from nwbdecode.decoder.training import History, loss_of, train_network
 from nwbdecode.decoder.transfer import check_alike, refuse_same_session, take_over
-from nwbdecode.decoder.windows import DecodeAt, Window, decodable, runs
+from nwbdecode.decoder.windows import DecodeAt, Window, decodable
 from nwbdecode.errors import NWBDecodeError, suggest
 
 if TYPE_CHECKING:
@@ -37,11 +38,6 @@ if TYPE_CHECKING:
     from nwbdecode.decoding import StoredDecoder
 
 ARCHITECTURES = ("compact", "frey2021")
-#: Outputs decoded from one training window of the compact network.
-_STRETCH = 128
-#: Share of the windows that shall lie in stretches as long, else shorter ones are taken, of which
-#: at most so many make a step.
-_MOSTLY, _BATCH = 0.9, 64
 
 
 class CNNDecoder(Decoder):
@@ -193,7 +189,7 @@ class CNNDecoder(Decoder):
         ]
         held = decodable(bins.held | _around(bins, self.window_), bins.segment, self.window_)
         held &= bins.held
-        schedule, starts = self._begun(self._schedule(), bins.kept, bins.segment)
+        schedule, starts = self._windows(bins)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(self.random_state)
             self.network_ = self._build(*power.shape[1:]).to(device)
@@ -210,7 +206,7 @@ class CNNDecoder(Decoder):
 
     def _foreseen(self, power: xr.DataArray, targets: xr.Dataset, train: np.ndarray | None) -> Any:
         bins = super()._foreseen(power, targets, train)
-        self._begun(self._schedule(), bins.kept, bins.segment)
+        self._windows(bins)
         old = self._begin_from(power)
         if old is not None:
             check_alike(self, old)
@@ -345,50 +341,16 @@ class CNNDecoder(Decoder):
         )  # fmt: skip
 
     def _schedule(self) -> Schedule:
-        if self.architecture == "frey2021":
-            return Schedule(
-                "amsgrad", self.learning_rate or 7e-4, batch=8, length=self.window,
-                epochs=self.epochs or 20, steps=250, patience=self.patience,
-            )  # fmt: skip
-        epochs = 12 if self.calibrate else 24
-        return Schedule(
-            "adamw", self.learning_rate or 1e-2, batch=4, length=self.window + _STRETCH - 1,
-            epochs=self.epochs or epochs, steps=50, patience=self.patience, average=0.99,
-            # Decay would move embeddings that are to stay.
-            weight_decay=0.0 if self.calibrate else 0.01,
-        )  # fmt: skip
-
-    def _begun(
-        self, schedule: Schedule, kept: np.ndarray, segment: np.ndarray
-    ) -> tuple[Schedule, np.ndarray]:
-        """Give the bins that training windows may begin with, and shorten them to what is there.
-
-        Runs between gaps and test blocks may be short, such as trials: as many outputs are
-        then made of more and shorter windows.
-        """
-        lengths = [stop - start for start, stop in runs(kept, segment)]
-        windows = sum(max(0, length - self.window + 1) for length in lengths)
-        if not windows:
-            raise NWBDecodeError(
-                f"the inner validation block leaves no window of {self.window} bins to train on; "
-                "ask for a shorter window, a higher lowest frequency, or validation=0"
-            )
-        stretch = schedule.length - self.window + 1
-        while stretch > 1:
-            least = self.window + stretch - 1
-            held = sum(length - self.window + 1 for length in lengths if length >= least)
-            if held >= _MOSTLY * windows:
-                break
-            stretch //= 2
-        schedule = replace(
-            schedule,
-            length=self.window + stretch - 1,
-            batch=min(_BATCH, schedule.batch * (schedule.length - self.window + 1) // stretch),
+        how = partial(default, calibrate=self.calibrate)
+        return (published if self.architecture == "frey2021" else how)(
+            self.window,
+            learning_rate=self.learning_rate,
+            epochs=self.epochs,
+            patience=self.patience,
         )
-        starts = [
-            np.arange(start, stop - schedule.length + 1) for start, stop in runs(kept, segment)
-        ]
-        return schedule, np.concatenate(starts)
+
+    def _windows(self, bins: TrainingBins) -> tuple[Schedule, np.ndarray]:
+        return training_windows(self._schedule(), self.window, bins.kept, bins.segment)
 
     def _offsets(self, length: int) -> np.ndarray:
         """Bins of a training window at which the network's outputs stand."""

@@ -12,38 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from nwbdecode.decoder.coding import Coding
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    optimizer : {"adamw", "amsgrad"}
-    learning_rate : float
-    batch : int
-        Windows (of `length` bins) a step.
-    length : int
-        Bins of a training window.
-    epochs, steps : int
-        At most so many epochs of so many steps; validation follows each epoch.
-    patience : int
-        Epochs without a better validation loss before it stops; 0 never stops.
-    average : float
-        Decay of the running average of weights that is validated and kept; 0 for none.
-    weight_decay : float
-    """
-
-    optimizer: str
-    learning_rate: float
-    batch: int
-    length: int
-    epochs: int
-    steps: int
-    patience: int
-    average: float = 0.0
-    weight_decay: float = 0.0
+from nwbdecode.decoder.schedule import Schedule
 
 
 @dataclass

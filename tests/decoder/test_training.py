@@ -8,7 +8,8 @@ import xarray as xr
 from torch import nn
 
 from nwbdecode.decoder.coding import Coding
-from nwbdecode.decoder.training import Schedule, train_network
+from nwbdecode.decoder.schedule import Schedule
+from nwbdecode.decoder.training import train_network
 
 
 class Sum(nn.Module):
