@@ -9,7 +9,6 @@ bands' bins as soon as its rows are there: the fast bands are ahead of the slow 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from nwbdecode.features import kernels, layout
 from nwbdecode.features.design import far
 from nwbdecode.features.lanes import LANES, blocks
+from nwbdecode.features.levels import Halving, Level, Step
 from nwbdecode.features.means import smooth_mean
 from nwbdecode.features.rooms import lanes_for
 from nwbdecode.features.threads import begun, in_parts, threads_here
@@ -61,7 +61,7 @@ class Stream:
         self.lags = [band.reach if causal else 0 for band in bank.bands]
         self.low_lag = low_pass.size // 2 if low_pass is not None and causal else 0
         self._rooms = {} if rooms is None else rooms
-        self._levels = [_Level(bank, level, self.lags) for level in range(len(bank.halvings) + 1)]
+        self._levels = [Level(bank, level, self.lags) for level in range(len(bank.halvings) + 1)]
         self._smoothed = 0
         self._given = 0
         # Bins from one on, of which those up to another have been begun.
@@ -195,7 +195,7 @@ class Stream:
 
         return finish
 
-    def _step(self, level: _Level, upto: int, channels: int) -> _Step:
+    def _step(self, level: Level, upto: int, channels: int) -> Step:
         """Lay out what one level does with the rows that it holds by then."""
         held, origin = self._rooms[level.number][:, : level.rows], level.origin
         first, stop, rows = self._begin(level, upto)
@@ -203,9 +203,9 @@ class Stream:
         if len(first):
             level.check(first[0], stop[-1], origin, level.rows)
             sums = [(k, rows, self._grid(k, first, stop)) for k in level.bands]
-        return _Step(held, origin, self._room(level.number + 1, origin, level.rows, channels), sums)
+        return Step(held, origin, self._room(level.number + 1, origin, level.rows, channels), sums)
 
-    def _lower_rates(self, steps: list[_Step], out: np.ndarray) -> None:
+    def _lower_rates(self, steps: list[Step], out: np.ndarray) -> None:
         """Take what the full rate gave through the levels below."""
         count = blocks(out.shape[2])
 
@@ -227,20 +227,20 @@ class Stream:
         elif steps:
             work(0, count)
 
-    def _begin(self, level: _Level, upto: int) -> tuple[np.ndarray, np.ndarray, slice]:
+    def _begin(self, level: Level, upto: int) -> tuple[np.ndarray, np.ndarray, slice]:
         """Samples of the bins that a level makes now, and where they go."""
         begin, level.done = level.done, max(level.done, upto)
         bins = slice(begin, level.done)
         rows = slice(begin - self._given, level.done - self._given)
         return self.first[bins], self.stop[bins], rows
 
-    def _room(self, number: int, origin: int, rows: int, channels: int) -> _Halving:
+    def _room(self, number: int, origin: int, rows: int, channels: int) -> Halving:
         """Keep what a level still needs, and give room for what it gets from the one above.
 
         The one above holds so many rows from `origin` on.
         """
         if number == len(self._levels):
-            return _Halving(0, lanes_for(blocks(channels), 0), np.ones(1, np.float32), None)
+            return Halving(0, lanes_for(blocks(channels), 0), np.ones(1, np.float32), None)
         level, taps = self._levels[number], self.bank.halvings[number - 1]
         if level.rows == 0:
             # Rows stay on even ones of the segment.
@@ -263,9 +263,9 @@ class Stream:
         moves = tail and (room is not old or kept_at)
         level.origin, level.end, level.rows = kept, high, wanted
         carried = (room[:, :tail], before) if moves else None
-        return _Halving(low, room[:, tail:wanted], taps, carried)
+        return Halving(low, room[:, tail:wanted], taps, carried)
 
-    def _halve(self, samples: np.ndarray, at: int, halving: _Halving, part: slice) -> None:
+    def _halve(self, samples: np.ndarray, at: int, halving: Halving, part: slice) -> None:
         """Make some rows of the lower rate from samples, the first centered on row `at`."""
         reach = far(halving.taps)
 
@@ -285,7 +285,7 @@ class Stream:
         first: np.ndarray,
         stop: np.ndarray,
         which: list[int],
-        halving: _Halving,
+        halving: Halving,
         tile: np.ndarray,
     ) -> Callable[[], np.ndarray]:
         """Begin the bins of some bands from samples alone; gives what waits for them."""
@@ -325,87 +325,8 @@ class Stream:
         return power.reshape(len(first), -1)
 
 
-@dataclass(frozen=True, eq=False)
-class _Halving:
-    """Room for the rows that a level gets, and what makes them.
-
-    Attributes
-    ----------
-    low : int
-        The first of the rows.
-    rows : float32 array, shape (block, row, LANES)
-    taps : float32 array
-    carried : pair of arrays, optional
-        Where rows that the level still needs are to go, and where they lie.
-    """
-
-    low: int
-    rows: np.ndarray
-    taps: np.ndarray
-    carried: tuple[np.ndarray, np.ndarray] | None
-
-    def __len__(self) -> int:
-        return self.rows.shape[1]
-
-    def of(self, begin: int, end: int) -> _Halving:
-        """The same for some blocks of channels."""
-        carried = self.carried
-        some = None if carried is None else (carried[0][begin:end], carried[1][begin:end])
-        return _Halving(self.low, self.rows[begin:end], self.taps, some)
-
-    def carry_on(self) -> None:
-        """Move rows that are still needed."""
-        if self.carried is not None:
-            room, held = self.carried
-            room[:] = held
-
-
-@dataclass(frozen=True, eq=False)
-class _Step:
-    """What one level below the full rate does: halves the rate, and sums its bands' bins."""
-
-    held: np.ndarray
-    origin: int
-    halving: _Halving
-    #: Of each band its number, where its bins go, and how they are laid out.
-    sums: list[tuple[int, slice, tuple[np.ndarray, ...]]]
-
-
 def _lay_out(begin: int, end: int, samples: np.ndarray, room: np.ndarray) -> None:
     kernels.lay_out(samples, begin, room[:, begin:end])
-
-
-class _Level:
-    """Where one level stands: the rows it holds, and the bins that its bands have made."""
-
-    def __init__(self, bank: FilterBank, number: int, lags: list[int]):
-        self.number = number
-        self.bands = [k for k, band in enumerate(bank.bands) if band.level == number]
-        self._reach = [
-            (bank.bands[k].rows_before, bank.bands[k].rows_after, lags[k]) for k in self.bands
-        ]
-        self.done = 0
-        self.origin = self.end = self.rows = 0
-
-    def ready(self, stop: np.ndarray, end: int) -> int:
-        """Number of bins whose rows are there if `end` is the last of them."""
-        ends = [((end - after + 1) << self.number) + lag for _, after, lag in self._reach]
-        return int(np.searchsorted(stop, min(ends), side="right")) if ends else len(stop)
-
-    def wanted(self, first: np.ndarray, stop: np.ndarray) -> int:
-        """First row that the bins still to be made depend on."""
-        if not self._reach or self.done == len(stop):
-            return int(np.iinfo(np.int64).max)
-        at = int(first[self.done])
-        return min(((at - lag) >> self.number) - before for before, _, lag in self._reach)
-
-    def check(self, first: int, stop: int, origin: int, rows: int) -> None:
-        """Compiled loops look at no bounds: nothing may be outside."""
-        for before, after, lag in self._reach:
-            low = ((int(first) - lag) >> self.number) - before - origin
-            high = ((int(stop) - 1 - lag) >> self.number) + after - origin
-            if low < 0 or high >= rows:
-                raise RuntimeError(f"level {self.number} holds {rows} rows, not {low} to {high}")
 
 
 def held_beside(bank: FilterBank, channels: int) -> int:
