@@ -27,9 +27,9 @@ SECONDS = 1.0
 _REACH = 24
 #: What sums of sums leave out of the taps that they stand for, at most, as a share of all taps: so
 #: much may what passes differ at any frequency, -100 dB.
-_EXACT = 1e-5
-#: Samples that are filtered at a time, unless the filter is not much shorter.
-_STRETCH = 1 << 14
+_EXACT = 5e-6
+#: Samples that are filtered at a time, and times what the filter reaches, if that is more.
+_STRETCH, _TIMES = 1 << 14, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,9 @@ class Notch:
             `before` rows later, without its hum.
         """
         count, around = len(samples) - self.before - self.after, self.before + self.after
-        stretch = min(count, max(_STRETCH, 4 * around))
+        if count < 1:
+            raise RuntimeError(f"{len(samples)} samples are no more than the {around} around one")
+        stretch = min(count, max(_STRETCH, _TIMES * around))
         sums, groups = self.sums, -(-samples.shape[1] // notch_kernels.CHANNELS)
         how = (
             self.before, self.spread, self.box, self.edge, self.middle, sums.near_at, sums.near,

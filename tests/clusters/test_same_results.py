@@ -12,7 +12,6 @@ import xarray as xr
 from click.testing import CliRunner
 from distributed import Client
 from pynwb import NWBHDF5IO
-from threadpoolctl import threadpool_limits
 
 import nwbdecode as nd
 from nwbdecode.cli import cli
@@ -42,13 +41,10 @@ def recording() -> Recording:
 
 @pytest.fixture(scope="module")
 def alone(recording: Recording) -> Decoding:
-    with threadpool_limits(1):
-        return cross_validate(CNNDecoder(window=8, hidden=4, epochs=1), *recording, **HOW)
+    return cross_validate(CNNDecoder(window=8, hidden=4, epochs=1), *recording, **HOW)
 
 
-def test_folds_are_those_of_one_process_with_one_thread(
-    client: Client, alone: Decoding, tmp_path: Path
-) -> None:
+def test_folds_are_those_of_one_process(client: Client, alone: Decoding, tmp_path: Path) -> None:
     samples, values = voltage(60.0)
     features = power(samples, store=tmp_path)
     found = cross_validate(
@@ -73,11 +69,10 @@ def test_a_worker_lost_among_folds_changes_no_bit(
     assert found.identical(alone)
 
 
-def test_importance_is_that_of_one_process_with_one_thread(
+def test_importance_is_that_of_one_process(
     client: Client, recording: Recording, alone: Decoding
 ) -> None:
-    with threadpool_limits(1):
-        here = importance(alone, recording[0], repeats=2, progress=False)
+    here = importance(alone, recording[0], repeats=2, progress=False)
     there = importance(alone, recording[0], repeats=2, client=client, progress=False)
     assert there.identical(here)
     assert not there.identical(alone)
@@ -137,8 +132,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fitted(lab: Path) -> nd.Decoding:
     """What one process with one thread makes of a recording, with importance."""
     config = {**SETTINGS, "cache": str(lab / "alone")}
-    with threadpool_limits(1):
-        return nd.fit(lab / "raw" / "friday.nwb", targets=TARGET, config=config, progress=False)
+    return nd.fit(lab / "raw" / "friday.nwb", targets=TARGET, config=config, progress=False)
 
 
 def test_the_shell_fits_on_a_cluster_what_it_fits_here(

@@ -171,9 +171,8 @@ def test_training_is_reproducible_and_leaves_global_state_alone(features, target
 
 
 def test_the_default_network_takes_one_thread_and_gives_back_those_that_were(
-    features, targets, monkeypatch
+    features, targets, monkeypatch, two_threads
 ):
-    torch.set_num_threads(2)
     forward, threads = Compact.forward, []
 
     def watched(self, x):

@@ -10,6 +10,7 @@ import psutil
 import pytest
 import torch
 import xarray as xr
+from threadpoolctl import threadpool_info
 
 from nwbdecode.decoder import CNNDecoder
 from nwbdecode.errors import NWBDecodeError
@@ -28,12 +29,6 @@ def _decoded(recording, n_jobs):
     decoder = CNNDecoder(window=8, epochs=1)
     cv = PurgedKFold(2)
     return cross_validate(decoder, *recording, cv=cv, n_shifts=20, n_jobs=n_jobs, progress=False)
-
-
-@pytest.fixture
-def two_threads():
-    """What a process has that nobody told to take one; each test begins with its own again."""
-    torch.set_num_threads(2)
 
 
 def _processes():
@@ -74,7 +69,8 @@ def test_a_killed_process_is_told_in_one_sentence():
 
 
 def _threads_and_place(number):
-    return number, torch.get_num_threads(), os.getpid()
+    pools = [pool["num_threads"] for pool in threadpool_info()]
+    return number, max(torch.get_num_threads(), *pools), os.getpid()
 
 
 def test_this_process_works_with_one_thread_and_has_its_own_back(two_threads):

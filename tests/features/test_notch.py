@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nwbdecode.errors import NWBDecodeError
 from nwbdecode.features import from_recipe, store, traces, wavelet_power
+from nwbdecode.features import notch as notch_module
 from nwbdecode.features.notch import make_notch
 from tests.features.recordings import field_potential, in_segments, labelled
 
@@ -107,7 +108,7 @@ def test_slow_rates_take_away_what_all_harmonics_under_the_window_make(
     comb = 2 * np.cos(2 * np.pi * lags[:, None] / rate * line * harmonics).sum(axis=1)
     expected = np.where(lags == 0, 1.0, 0.0) - comb * window / window.sum()
     # What passes differs no more than that at any frequency.
-    assert np.abs(found - expected).sum() < 1.1e-5 * np.abs(comb * window).sum() / window.sum()
+    assert np.abs(found - expected).sum() < 6e-6 * np.abs(comb * window).sum() / window.sum()
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -142,7 +143,7 @@ def test_fast_rates_take_away_what_pulses_a_period_apart_make_of_what_lies_above
 @given(
     rate=st.sampled_from([400.0, 999.3, 6000.0, 6001.7]),
     channels=st.integers(1, 9),
-    stretch=st.integers(1, 3000),
+    stretch=st.integers(50, 3000),
     causal=st.booleans(),
 )
 def test_neither_stretches_nor_other_channels_change_a_bit(
@@ -153,6 +154,10 @@ def test_neither_stretches_nor_other_channels_change_a_bit(
     whole = notch.apply(samples.copy())
     alone = notch.apply(samples[:, -1:].copy())
     np.testing.assert_array_equal(alone[:, 0], whole[:, -1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(notch_module, "_STRETCH", stretch)
+        patch.setattr(notch_module, "_TIMES", 0)
+        np.testing.assert_array_equal(notch.apply(samples.copy()), whole)
     count, cut = len(whole), min(stretch, len(whole) - 1)
     reach = notch.before + notch.after
     for low, high in ((0, cut), (cut, count)):
@@ -241,6 +246,15 @@ def test_a_sample_just_inside_the_notchs_reach_does_matter() -> None:
     dirty = samples.copy()
     dirty[np.arange(len(samples)) / rate < float(clean.time[60]) - reach + 0.1] = 1e3
     assert (wavelet_power(dirty, progress=False, **how)[60] != clean[60]).any()
+
+
+@pytest.mark.parametrize("reference", ["none", "average"])
+@pytest.mark.parametrize("notch", [None, 50.0])
+def test_samples_in_memory_stay_as_they_were(notch: float | None, reference: str) -> None:
+    samples = field_potential(1000.0, 4.0, channels=3)
+    given, how = samples.copy(), {"lowest": 40.0, "n_bands": 2, "progress": False}
+    wavelet_power(given, rate=1000.0, notch=notch, reference=reference, **how)
+    np.testing.assert_array_equal(given, samples)
 
 
 def test_each_side_of_a_gap_is_as_if_recorded_alone() -> None:

@@ -282,3 +282,12 @@ def test_rows_are_converted_where_they_are_worked_on_as_they_are_read(dtype: str
     out = np.empty((len(rows), 3), dtype=np.float32)
     signal.convert_rows(stored, rows, out)
     np.testing.assert_array_equal(out, signal.read_array(0, 50).astype(np.float32)[rows])
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_what_is_read_may_be_written_to_and_the_array_stays_as_it_was(writable: bool) -> None:
+    array = np.arange(60, dtype=np.int16).reshape(20, 3)
+    array.flags.writeable = writable
+    block = as_signal(array, rate=100.0).read(0, 10, units="counts")
+    block[:] = -1
+    np.testing.assert_array_equal(array, np.arange(60).reshape(20, 3))
