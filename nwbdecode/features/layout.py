@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, combinations
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,10 @@ from nwbdecode.features.morlet import W0
 
 #: Weights, of 1 for each sample, that are left out.
 _NOTHING = 1e-6
+#: Sparser grids that are tried, at most, alone and with others.
+_TRIED = 8
+#: Kinds of bins, at most, that are worth remembering together.
+_ALIKE = 16
 #: Grid points that one task holds.
 _HELD = 192
 
@@ -83,35 +86,56 @@ def _taps_of(bands: tuple[Band, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarra
 @lru_cache(maxsize=1024)
 def _points_of(period: float, width: int, w0: float) -> tuple[np.ndarray, np.ndarray]:
     """Samples of a bin that are looked at, and their weights."""
-    sample = np.arange(width)
-    weight = _thinned(np.ones(width), sample, width, period, 1, w0)
+    grids = _sparser(period, width, 1, 0, w0)
+    weight = _weights(np.arange(width), period, width, 1, 0, grids, w0)
     kept = np.flatnonzero(weight)
     return kept, (0.5 / width * weight[kept]).astype(np.float32)
 
 
-def _thinned(
-    weight: np.ndarray, sample: np.ndarray, width: int, period: float, step: int, w0: float
-) -> np.ndarray:
-    """Give the weights of regular points of a bin to fewer of them, where that does no harm.
+@lru_cache(maxsize=1024)
+def _sparser(period: float, width: int, step: int, length: int, w0: float) -> tuple[int, ...]:
+    """Choose sparser grids for the inside of a bin, so that fewest points are looked at.
 
-    Near the bin's ends all are looked at. Where a sparser grid begins softly enough it takes
-    over, and perhaps a still sparser one from that; of all ways the one of fewest points is
-    taken. Points are `step` samples apart, at `sample` of the bin's `width`.
+    Where a grid begins softly enough it can take over from a denser one. Points lie `step`
+    samples apart and rise over `length` samples from the bin's ends, at once if that is 0;
+    each of the grids takes every so manieth of them.
     """
-    rise = {}
     # The wider a wavelet's spectrum, the denser the grid.
-    for times in range(2, int(w0 / W0 * period / step / SPARSEST) + 1):
-        length = _edge(period, times * step, w0)
-        if 2 * length < width:
-            rise[times] = _rise(sample, width, length)
-    best = weight
-    for grids in chain.from_iterable(combinations(sorted(rise), many) for many in (1, 2, 3)):
-        thinned = weight - rise[grids[0]]
-        for times, inner in zip(grids, (*(rise[times] for times in grids[1:]), 0), strict=True):
-            thinned[::times] += times * (rise[times] - inner)[::times]
-        thinned[thinned < _NOTHING] = 0
-        best = min(best, thinned, key=np.count_nonzero)
-    return best
+    every = np.arange(2, int(w0 / W0 * period / step / SPARSEST) + 1)
+    every = every[:: max(1, -(-len(every) // _TRIED))]
+    lengths = {times: _edge(period, times * step, w0) for times in every.tolist()}
+    fit = [times for times, needed in lengths.items() if 2 * needed < width]
+    # Beyond the edges every grid goes on as it is.
+    short = min(width, 4 * max((lengths[times] for times in fit), default=1))
+    sample = np.arange(0, short, step)
+
+    def cost(grids: tuple[int, ...]) -> float:
+        near = np.count_nonzero(_weights(sample, period, short, step, length, grids, w0))
+        return near + (width - short) / step / (grids[-1] if grids else 1)
+
+    ways = chain.from_iterable(combinations(fit, many) for many in range(4))
+    return min(ways, key=cost)
+
+
+def _weights(
+    sample: np.ndarray,
+    period: float,
+    width: int,
+    step: int,
+    length: int,
+    grids: tuple[int, ...],
+    w0: float,
+) -> np.ndarray:
+    """Weights of points at `sample`, shape (..., point), of a bin; see `_sparser`."""
+    weight = _rise(sample, width, length) if length else np.ones(sample.shape)
+    if not grids:
+        return weight
+    rises = [_rise(sample, width, _edge(period, times * step, w0)) for times in grids]
+    weight -= rises[0]
+    for times, rise, inner in zip(grids, rises, [*rises[1:], np.zeros(1)], strict=True):
+        weight[..., ::times] += times * (rise - inner)[..., ::times]
+    weight[weight < _NOTHING] = 0
+    return weight
 
 
 def _edge(period: float, stride: int, w0: float) -> int:
@@ -120,7 +144,7 @@ def _edge(period: float, stride: int, w0: float) -> int:
 
 
 def _rise(sample: np.ndarray, width: int, length: int) -> np.ndarray:
-    """Rise from both ends of a bin."""
+    """Rise from both ends of a bin; zero beyond them."""
     after = quadrature.soft(sample + 0.5, length)
     return after * quadrature.soft(width - sample - 0.5, length)
 
@@ -129,10 +153,11 @@ def grid(band: Band, first: np.ndarray, stop: np.ndarray, w0: float) -> tuple[np
     """Lay out a band's sums on its grid, as `kernels.sum_grid` takes them."""
     stride = band.stride
     kinds = _Kinds.of(first, stop, stride)
-    looked_at, thinned, *sums = _grid_together(stride, band.density, kinds.keys, w0)
+    # Where no two bins are alike, none will ever be again.
+    lay_out = _grid_sums if len(kinds.keys) <= _ALIKE else _grid_sums.__wrapped__
+    sums = lay_out(stride, band.density, kinds.keys, w0)
     origin = first // stride
-    span = np.array([(at[0], at[-1] + 1) for at in looked_at])
-    reach = origin[:, None] + span[kinds.which]
+    reach = origin[:, None] + sums.span[kinds.which]
     # As many bins a task as its grid points may be held for.
     apart = max(1, int(np.diff(origin).min(initial=_HELD)))
     longest = int((reach[:, 1] - reach[:, 0]).max())
@@ -140,75 +165,105 @@ def grid(band: Band, first: np.ndarray, stop: np.ndarray, w0: float) -> tuple[np
     low = np.minimum.reduceat(reach[:, 0], task)
     high = np.maximum.reduceat(reach[:, 1], task)
     begin, end = int(low.min()), int(high.max())
-    needed = np.full(end - begin, not thinned)
-    if thinned:
-        for kind, at in enumerate(looked_at):
-            needed[origin[kinds.which == kind, None] - begin + at] = True
-    points = begin + np.flatnonzero(needed)
+    points = begin + np.flatnonzero(sums.looked_at(origin - begin, kinds.which, end - begin))
     held = np.stack([np.searchsorted(points, low), np.searchsorted(points, high)], axis=1)
     bounds = np.stack([low, high], axis=1)
-    return np.append(task, len(first)), bounds, points, held, origin, kinds.which, *sums
-
-
-@lru_cache(maxsize=256)
-def _grid_together(
-    stride: int, density: float, keys: tuple[int, ...], w0: float
-) -> tuple[Any, ...]:
-    """Grid points and sums of all kinds of bins; see `kernels.sum_grid`."""
-    plans = [_grid_of(stride, density, key // stride, key % stride, w0) for key in keys]
-    nodes = max(len(plan.base) for plan in plans)
-    between = np.zeros((len(plans), nodes, NEIGHBORS), dtype=np.complex64)
-    share = np.zeros((len(plans), nodes), dtype=np.float32)
-    base = np.zeros((len(plans), nodes), dtype=np.int64)
-    for k, plan in enumerate(plans):
-        held = slice(0, len(plan.base))
-        between[k, held], share[k, held], base[k, held] = plan.between, plan.quadrature, plan.base
-    edge = np.cumsum([0] + [len(plan.at) for plan in plans])
-    row = np.concatenate([plan.at for plan in plans])
-    weight = np.concatenate([plan.weight for plan in plans])
-    looked_at = [plan.looked_at() for plan in plans]
-    thinned = any(len(at) <= at[-1] - at[0] for at in looked_at)
-    return looked_at, thinned, row, edge, weight, base, between, share
+    given = (sums.row, sums.edge, sums.weight, sums.base, sums.between, sums.share)
+    return np.append(task, len(first)), bounds, points, held, origin, kinds.which, *given
 
 
 @dataclass(frozen=True, eq=False)
-class _GridOf:
-    """The sums of one kind of bin, counted from the grid point at or before its first sample."""
+class _GridSums:
+    """Sums of all kinds of bins, as `kernels.sum_grid` takes them.
 
-    at: np.ndarray
+    Grid points are counted from the one at or before a bin's first sample.
+
+    Attributes
+    ----------
+    span : int array, shape (kind, 2)
+        First grid point that a bin needs, and one past the last.
+    thinned : bool
+        Whether there are others between them.
+    """
+
+    row: np.ndarray
+    edge: np.ndarray
     weight: np.ndarray
     base: np.ndarray
     between: np.ndarray
-    quadrature: np.ndarray
+    share: np.ndarray
+    span: np.ndarray
+    thinned: bool
 
-    def looked_at(self) -> np.ndarray:
-        """Grid points that are summed or that lie beside what is."""
-        beside = (self.base[:, None] + np.arange(NEIGHBORS)).ravel()
-        return np.unique(np.concatenate([self.at, beside]))
+    def looked_at(self, origin: np.ndarray, kind: np.ndarray, count: int) -> np.ndarray:
+        """Mark the grid points, of so many, that bins of some kinds need."""
+        needed = np.full(count, not self.thinned)
+        if self.thinned:
+            many = np.diff(self.edge)[kind]
+            before = np.cumsum(many) - many
+            at = np.arange(many.sum()) + np.repeat(self.edge[kind] - before, many)
+            needed[self.row[at] + np.repeat(origin, many)] = True
+            near = (origin[:, None] + self.base[kind])[self.share[kind] != 0]
+            for neighbor in range(NEIGHBORS):
+                needed[near + neighbor] = True
+        return needed
 
 
-@lru_cache(maxsize=4096)
-def _grid_of(stride: int, density: float, width: int, aligned: int, w0: float) -> _GridOf:
-    period = stride * density
-    length = _edge(period, stride, w0)
-    weight, at = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
-    if width > 2 * length + 2 * stride:
-        count = int(np.ceil(1.5 * length / period)) + 5
-        nodes, share = quadrature.edge_nodes(length, count)
-        nodes = np.concatenate([nodes, width - 1 - nodes[::-1]])
-        share = np.concatenate([share, share[::-1]])
-        start = -(-aligned // stride)
+@lru_cache(maxsize=256)
+def _grid_sums(stride: int, density: float, keys: tuple[int, ...], w0: float) -> _GridSums:
+    """Lay out the sums of all kinds of bins, those of one width together."""
+    width, aligned = np.divmod(np.array(keys), stride)
+    nodes = [_nodes_of(stride, density, int(one), w0) for one in np.unique(width)]
+    most = max(len(place) for place, *_ in nodes)
+    share = np.zeros((len(keys), most), dtype=np.float32)
+    position = np.zeros((len(keys), most))
+    row, weight, many = [], [], []
+    for one, (place, shares, length, grids) in zip(np.unique(width), nodes, strict=True):
+        alike = width == one
+        share[alike, : len(place)] = 0.5 / one * shares
+        position[alike, : len(place)] = (aligned[alike, None] + place) / stride
+        start = -(-aligned[alike] // stride)
+        count = -(-int(one) // stride) if length else 0
         # Grid points inside the bin, as samples of it.
-        inside = np.arange(start * stride - aligned, width, stride)
-        rise = _thinned(_rise(inside, width, length), inside, width, period, stride, w0)
-        at = np.flatnonzero(rise)
-        weight = (0.5 * stride / width * rise[at]).astype(np.float32)
-        at += start
-    else:
-        count = int(np.ceil(1.5 * width / period)) + 5
-        nodes, share = quadrature.bin_nodes(width, count)
-    position = (aligned + nodes) / stride
+        inside = (start * stride - aligned[alike])[:, None] + stride * np.arange(count)
+        summed = _weights(inside, stride * density, int(one), stride, length, grids, w0)
+        kind, at = np.nonzero(summed)
+        row.append(at + start[kind])
+        weight.append((0.5 * stride / one * summed[kind, at]).astype(np.float32))
+        many.append(np.bincount(kind, minlength=len(start)))
     low = np.floor(position).astype(np.int64)
     between = quadrature.interpolation(position - low, density, NEIGHBORS, w0)
-    base = low - (NEIGHBORS // 2 - 1)
-    return _GridOf(at, weight, base, between, 0.5 / width * share)
+    base, rows = low - (NEIGHBORS // 2 - 1), np.concatenate(row)
+    edge = np.append(0, np.cumsum(np.concatenate(many)))
+    far = np.iinfo(np.int64).max // 2
+    span = np.stack([np.where(share, base, far).min(1), np.where(share, base, -far).max(1)], 1)
+    span[:, 1] += NEIGHBORS
+    held = np.flatnonzero(np.diff(edge))
+    span[held, 0] = np.minimum(span[held, 0], rows[edge[held]])
+    span[held, 1] = np.maximum(span[held, 1], rows[edge[held + 1] - 1] + 1)
+    thinned = any(grids for *_, grids in nodes)
+    held_between = between.astype(np.complex64)
+    return _GridSums(
+        rows, edge, np.concatenate(weight), base, held_between, share, span, bool(thinned)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _nodes_of(
+    stride: int, density: float, width: int, w0: float
+) -> tuple[np.ndarray, np.ndarray, int, tuple[int, ...]]:
+    """Samples between grid points that bins of a width need, and how much of each.
+
+    Gives also the samples over which their grid rises, 0 where there is room for none, and
+    the sparser grids inside.
+    """
+    period = stride * density
+    length = _edge(period, stride, w0)
+    if width <= 2 * length + 2 * stride:
+        count = int(np.ceil(1.5 * width / period)) + 5
+        return *quadrature.bin_nodes(width, count), 0, ()
+    count = int(np.ceil(1.5 * length / period)) + 5
+    nodes, share = quadrature.edge_nodes(length, count)
+    nodes = np.concatenate([nodes, width - 1 - nodes[::-1]])
+    grids = _sparser(period, width, stride, length, w0)
+    return nodes, np.concatenate([share, share[::-1]]), length, grids

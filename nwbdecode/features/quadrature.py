@@ -123,7 +123,11 @@ def interpolation(fraction: np.ndarray, density: float, neighbors: int, w0: floa
     apart = offset[:, None] - offset
     covariance = _covariance(apart / density, w0) + 1e-10 * np.eye(neighbors)
     distance = offset - fraction[..., None]
-    weights = np.linalg.solve(covariance, _covariance(distance / density, w0)[..., None])[..., 0]
+    beside = _covariance(distance / density, w0)
+    # Summed one by one: a place's weights do not depend on those that are asked for with it.
+    inverse, weights = np.linalg.inv(covariance), np.zeros(beside.shape)
+    for place in range(neighbors):
+        weights += beside[..., place, None] * inverse[place]
     # The output turns with the band's frequency; turned back, it is smooth.
     return weights * np.exp(-2j * np.pi * distance / density)
 
