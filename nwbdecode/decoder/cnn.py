@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -341,13 +340,15 @@ class CNNDecoder(Decoder):
         )  # fmt: skip
 
     def _schedule(self) -> Schedule:
-        how = partial(default, calibrate=self.calibrate)
-        return (published if self.architecture == "frey2021" else how)(
-            self.window,
-            learning_rate=self.learning_rate,
-            epochs=self.epochs,
-            patience=self.patience,
-        )
+        if self.architecture == "frey2021":
+            return published(
+                self.window, learning_rate=self.learning_rate, epochs=self.epochs,
+                patience=self.patience,
+            )  # fmt: skip
+        return default(
+            self.window, learning_rate=self.learning_rate, epochs=self.epochs,
+            patience=self.patience, calibrate=self.calibrate,
+        )  # fmt: skip
 
     def _windows(self, bins: TrainingBins) -> tuple[Schedule, np.ndarray]:
         return training_windows(self._schedule(), self.window, bins.kept, bins.segment)

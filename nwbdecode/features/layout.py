@@ -241,11 +241,10 @@ def _grid_sums(stride: int, density: float, keys: tuple[int, ...], w0: float) ->
     held = np.flatnonzero(np.diff(edge))
     span[held, 0] = np.minimum(span[held, 0], rows[edge[held]])
     span[held, 1] = np.maximum(span[held, 1], rows[edge[held + 1] - 1] + 1)
-    thinned = any(grids for *_, grids in nodes)
-    held_between = between.astype(np.complex64)
     return _GridSums(
-        rows, edge, np.concatenate(weight), base, held_between, share, span, bool(thinned)
-    )
+        rows, edge, np.concatenate(weight), base, between.astype(np.complex64), share, span,
+        thinned=any(grids for *_, grids in nodes),
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
