@@ -16,7 +16,7 @@ Each run is a line of ``benchmarks/results/end_to_end.jsonl``.
 
 from __future__ import annotations
 
-from benchmarks.machine import THREADS, use_threads
+from benchmarks.machine import THREADS, spread, use_threads
 
 use_threads()
 
@@ -165,14 +165,10 @@ def told(line: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, found in line["files"].items():
-        cells = [_spread(found[step]) for step in ("h5py", "read", "wavelets", "all", "share")]
+        cells = [spread(found[step]) for step in ("h5py", "read", "wavelets", "all", "share")]
         above = found["peak_MB"] - found["before_MB"]
         rows.append(f"| {name} | {found['ratio']} x | {' | '.join(cells)} % | {above:.0f} |")
     return "\n".join(rows)
-
-
-def _spread(values: list[float]) -> str:
-    return f"{np.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
 
 
 def parser(described: str | None) -> argparse.ArgumentParser:

@@ -31,6 +31,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import facts, spread
+
 RESULTS = Path(__file__).parent / "results" / "networks.jsonl"
 DECODERS = ("ridge", "compact", "frey2021")
 #: What a table shows of a target: the first of these that it has.
@@ -84,8 +86,6 @@ def steps(rounds: int = 5) -> str:
     import pandas as pd
     import torch
 
-    from benchmarks.machine import facts
-
     torch.set_num_threads(1)
     rows, line = [], facts("nwbdecode", "torch")
     for channels in (16, 128):
@@ -98,18 +98,12 @@ def steps(rounds: int = 5) -> str:
                 if round_:  # the first makes room
                     taken.append(time.process_time() - began)
         ratio = np.array(seconds["frey2021"]) / seconds["compact"]
-        told = {kind: _spread(taken) for kind, taken in seconds.items()}
-        rows.append({"channels": channels, **told, "frey2021 / compact": _spread(ratio)})
+        told = {kind: spread(taken) for kind, taken in seconds.items()}
+        rows.append({"channels": channels, **told, "frey2021 / compact": spread(ratio)})
         line[f"{channels} channels"] = seconds
     with (RESULTS.parent / "network_steps.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
     return pd.DataFrame(rows).to_string(index=False)
-
-
-def _spread(values: Any) -> str:
-    import numpy as np
-
-    return f"{np.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
 
 
 def stepper(kind: str, channels: int) -> Any:

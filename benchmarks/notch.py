@@ -10,7 +10,7 @@ is added to ``benchmarks/results/notch.jsonl``.
 
 from __future__ import annotations
 
-from benchmarks.machine import THREADS, facts, use_threads
+from benchmarks.machine import THREADS, facts, spread, use_threads
 
 use_threads()
 
@@ -91,14 +91,10 @@ def told(line: dict[str, Any]) -> str:
     for case in line["cases"]:
         ratio = [a / b for a, b in zip(case["rt"], case["scipy"], strict=True)]
         rows.append(
-            f"| {case['rate']:g} | {case['taps']} | {_spread(case['rt'])} | "
-            f"{_spread(case['scipy'])} | {_spread(ratio)} | {case['differ']:.1e} |"
+            f"| {case['rate']:g} | {case['taps']} | {spread(case['rt'])} | "
+            f"{spread(case['scipy'])} | {spread(ratio)} | {case['differ']:.1e} |"
         )
     return "\n".join(rows)
-
-
-def _spread(values: list[float]) -> str:
-    return f"{np.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ FFTW in single precision (Debian: libfftw3-single3); what cannot be imported is 
 
 from __future__ import annotations
 
-from benchmarks.machine import THREADS, use_threads
+from benchmarks.machine import THREADS, spread, use_threads
 
 use_threads()
 
@@ -198,7 +198,7 @@ def told(line: dict[str, Any]) -> str:
         on = f"{CHANNELS} channels, {line['seconds']:g} s" if name == OURS else few
         ratio = [a / b for a, b in zip(speed.get(OURS, found)["rt"], found["rt"], strict=True)]
         rows.append(
-            f"| {name} | {on} | {_spread(found['rt'])} | {_spread(ratio)} | "
+            f"| {name} | {on} | {spread(found['rt'])} | {spread(ratio)} | "
             f"{found['r'][0]:.7f}, {found['r'][1]:.4f} |"
         )
     rows += ["", "| band, Hz | correlation | median relative error | within 1e-3 |"]
@@ -208,10 +208,6 @@ def told(line: dict[str, Any]) -> str:
         rows.append(f"| {hertz:g} | {r:.8f} | {error:.1e} | {100 * share:.2f} % |")
     rows += ["", f"{accurate['negative']} values are negative"]
     return "\n".join(rows)
-
-
-def _spread(values: list[float]) -> str:
-    return f"{np.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
 
 
 def _arguments() -> argparse.Namespace:
