@@ -17,7 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from nwbdecode.features.lanes import LANES, load, multiply_add, splat, store
+from nwbdecode.features.lanes import LANES, load, multiply_add, splat, store, take
 
 _FAST: Any = {"contract"}
 _HOW: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": _FAST}
@@ -85,6 +85,33 @@ def halve(
     for block in range(out.shape[0]):
         for m in range(begin, end):
             store(out, block, m, _halved(rows, block, at + 2 * m, taps))
+
+
+@numba.njit(**_HOW)
+def halve_levels(
+    begin: int, end: int, room: np.ndarray, level: np.ndarray, taps: np.ndarray
+) -> None:
+    """Take blocks of channels from each level to the one below it, but the first, which is there.
+
+    Rows of all levels lie in one `room`, (1, row, LANES). Of each level, ``level[n]`` holds
+    where its first block begins; how many rows further the next does; of the rows that it
+    keeps, how far they move towards the beginning, and how many they are; how many new ones
+    follow these; on which row of the level above the first of them is centered; and how many
+    of ``taps[n]`` are its own (see `halve`).
+    """
+    for block in range(begin, end):
+        above = 0
+        for n in range(len(level)):
+            opens, apart, moved, kept, new, at, size = level[n]
+            low = opens + block * apart
+            if n > 0:
+                if moved > 0:
+                    for row in range(low, low + kept):
+                        store(room, 0, row, load(room, 0, row + moved))
+                own = taps[n, :size]
+                for m in range(new):
+                    store(room, 0, low + kept + m, _halved(room, 0, above + at + 2 * m, own))
+            above = low
 
 
 @numba.njit(**_HOW)
@@ -170,60 +197,83 @@ def _between(value: np.ndarray, g: int, weight: np.ndarray) -> Any:
 
 
 @numba.njit(**_HOW)
-def sum_grid(
+def sum_grids(
     begin: int,
     end: int,
-    rows: np.ndarray,
-    at: int,
-    step: int,
+    room: np.ndarray,
+    band: np.ndarray,
     even: np.ndarray,
     odd: np.ndarray,
     task: np.ndarray,
-    span: np.ndarray,
-    point: np.ndarray,
-    held: np.ndarray,
+    place: int,
     first: np.ndarray,
     kind: np.ndarray,
-    row: np.ndarray,
+    span: np.ndarray,
     edge: np.ndarray,
+    row: np.ndarray,
     weight: np.ndarray,
+    node: np.ndarray,
     base: np.ndarray,
     between: np.ndarray,
     share: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Sum weighted power on a grid and between its points.
+    """Sum weighted power on grids and between their points.
 
-    Tasks of all blocks are counted one after the other; this does those from `begin` to `end`.
+    Rows of all levels lie in one `room`, (1, row, LANES). Of each band, ``band[b]`` holds
+    the row of grid point 0 in the first block, how many rows further it lies in the next,
+    the rows between grid points, how many of ``even[b]`` and ``odd[b]`` are taps, and its row
+    in `out`, (bin, band, channel).
 
-    Grid point `g` is centered on row ``at + step * g``. Bins ``task[t]:task[t + 1]`` are
-    made together, from grid points ``point[held[t, 0]:held[t, 1]]``, which lie between
-    ``span[t, 0]`` and ``span[t, 1]``. A bin `i` of kind ``k = kind[i]`` counts grid points
-    from ``first[i]``: it sums ``row[edge[k]:edge[k + 1]]``, weighted, and then the nodes that
-    have a ``share[k, q]``: the first neighbor of each is ``base[k, q]``, the complex weights
-    of its neighbors ``between[k, q]``.
+    A bin `i` of kind ``k = kind[b, i]`` counts grid points from ``first[b, i]``, and needs
+    none but from ``span[k, 0]`` to ``span[k, 1]``: it sums ``row[edge[k]:edge[k + 1]]``,
+    weighted, and then the nodes from ``q = node[k]`` to ``node[k + 1]``: a share of each is
+    power between grid points, of which the first that are near is ``base[q]``, their complex
+    weights ``between[q]``. It goes to ``out[place + i]``.
+
+    A task, (band, begin, end), is some bins, whose grid points are filtered once; those of
+    all blocks are counted one after the other. This does those from `begin` to `end`.
     """
-    tasks = task.size - 1
-    for both in range(begin, end):
-        block, t = both // tasks, both % tasks
-        low = span[t, 0]
-        value = np.empty((span[t, 1] - low, 2, LANES), dtype=np.float32)
-        for n in range(held[t, 0], held[t, 1]):
-            real, imag = _filtered(rows, block, at + step * point[n], even, odd)
-            store(value, point[n] - low, 0, real)
-            store(value, point[n] - low, 1, imag)
-        for i in range(task[t], task[t + 1]):
+    held = np.empty((1, 1, LANES), dtype=np.float32)
+    for number in range(begin, end):
+        block, some = number // len(task), number % len(task)
+        b, opens, closes = task[some]
+        origins, kinds = first[b], kind[b]
+        origin, apart, step, size, target = band[b]
+        origin += block * apart
+        wave, other = even[b, :size], odd[b, :size]
+        low, high = origins[opens] + span[kinds[opens], 0], origins[opens] + span[kinds[opens], 1]
+        for i in range(opens + 1, closes):
+            low = min(low, origins[i] + span[kinds[i], 0])
+            high = max(high, origins[i] + span[kinds[i], 1])
+        wanted = np.zeros(high - low, dtype=np.bool_)
+        for i in range(opens, closes):
+            k, here = kinds[i], origins[i] - low
+            for n in range(edge[k], edge[k + 1]):
+                wanted[here + row[n]] = True
+            for q in range(node[k], node[k + 1]):
+                near = here + base[q]
+                wanted[near : near + between.shape[1]] = True
+        value = np.empty((high - low, 2, LANES), dtype=np.float32)
+        for g in range(high - low):
+            if wanted[g]:
+                real, imag = _filtered(room, 0, origin + step * (low + g), wave, other)
+                store(value, g, 0, real)
+                store(value, g, 1, imag)
+        channel = block * LANES
+        lanes = min(LANES, out.shape[2] - channel)
+        for i in range(opens, closes):
             total = splat(np.float32(0))
-            which, here = kind[i], first[i] - low
-            for k in range(edge[which], edge[which + 1]):
-                g = here + row[k]
+            k, here = kinds[i], origins[i] - low
+            for n in range(edge[k], edge[k + 1]):
+                g = here + row[n]
                 power = _power(load(value, g, 0), load(value, g, 1))
-                total = multiply_add(power, splat(weight[k]), total)
-            for q in range(share.shape[1]):
-                if share[which, q] != 0:
-                    real, imag = _between(value, here + base[which, q], between[which, q])
-                    total = multiply_add(_power(real, imag), splat(share[which, q]), total)
-            store(out, i, block, total)
+                total = multiply_add(power, splat(weight[n]), total)
+            for q in range(node[k], node[k + 1]):
+                real, imag = _between(value, here + base[q], between[q])
+                total = multiply_add(_power(real, imag), splat(share[q]), total)
+            store(held, 0, 0, total)
+            out[place + i, target, channel : channel + lanes] = held[0, 0, :lanes]
 
 
 @numba.njit(**_HOW)
@@ -262,3 +312,30 @@ def weighted_sums(
             k += 1
         for c in range(channels):
             out[i, c] = np.float32(total[c])
+
+
+@numba.njit(**_HOW)
+def share_points(turn: np.ndarray, count: int, grain: int, *given: Any) -> None:
+    """Do `sum_points` by turns, as `threads.shared` calls it on each thread."""
+    begin = take(turn, grain)
+    while begin < count:
+        sum_points(begin, min(begin + grain, count), *given)
+        begin = take(turn, grain)
+
+
+@numba.njit(**_HOW)
+def share_levels(turn: np.ndarray, count: int, grain: int, *given: Any) -> None:
+    """Do `halve_levels` by turns, as `threads.shared` calls it on each thread."""
+    begin = take(turn, grain)
+    while begin < count:
+        halve_levels(begin, min(begin + grain, count), *given)
+        begin = take(turn, grain)
+
+
+@numba.njit(**_HOW)
+def share_grids(turn: np.ndarray, count: int, grain: int, *given: Any) -> None:
+    """Do `sum_grids` by turns, as `threads.shared` calls it on each thread."""
+    begin = take(turn, grain)
+    while begin < count:
+        sum_grids(begin, min(begin + grain, count), *given)
+        begin = take(turn, grain)

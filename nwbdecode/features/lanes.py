@@ -113,6 +113,17 @@ def multiply_add(context: Any, first: Any, second: Any, added: Any) -> Any:
     return _LANES(_LANES, _LANES, _LANES), generate
 
 
+@_intrinsic
+def take(context: Any, turn: Any, many: Any) -> Any:
+    """Add to the only element of an int64 array, and give what it was; no two threads at once."""
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        held = context.make_array(signature.args[0])(context, builder, given[0])
+        return builder.atomic_rmw("add", held.data, given[1], "monotonic")
+
+    return types.int64(turn, types.int64), generate
+
+
 def _elementwise(operation: Any, emit: str) -> None:
     @type_callable(operation)
     def typed(context: Any) -> Any:

@@ -7,9 +7,10 @@ takes is worked out once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import chain, combinations
+from math import gcd
 
 import numpy as np
 
@@ -21,61 +22,70 @@ from nwbdecode.features.morlet import W0
 _NOTHING = 1e-6
 #: Sparser grids that are tried, at most, alone and with others.
 _TRIED = 8
-#: Kinds of bins, at most, that are worth remembering together.
-_ALIKE = 16
+#: Kinds of bins of all bands, at most, that are worth remembering.
+_RECURRING = 1 << 14
 #: Grid points that one task holds.
 _HELD = 192
 
 
-@dataclass(frozen=True)
-class _Kinds:
-    """Bins sorted by width and place between grid points."""
+@dataclass(frozen=True, eq=False)
+class Spaced:
+    """Samples of some bins, and how they lie.
 
-    #: One number for each kind, which holds both.
-    keys: tuple[int, ...]
-    #: Of each bin, which kind it is of.
-    which: np.ndarray
+    Attributes
+    ----------
+    first, stop : int arrays, shape (bin,)
+        Counted from the segment's first sample; ascending.
+    apart : int
+        Samples from one bin to the next where all are of one width and evenly spaced; else 0.
+    """
+
+    first: np.ndarray
+    stop: np.ndarray
+    apart: int
 
     @classmethod
-    def of(cls, first: np.ndarray, stop: np.ndarray, stride: int) -> _Kinds:
-        keys, which = np.unique((stop - first) * stride + first % stride, return_inverse=True)
-        return cls(tuple(keys.tolist()), which.ravel())
+    def of(cls, first: np.ndarray, stop: np.ndarray) -> Spaced:
+        width, apart = stop - first, np.diff(first)
+        even = len(apart) and (width == width[0]).all() and (apart == apart[0]).all()
+        return cls(first, stop, int(apart[0]) if even else 0)
+
+    def __len__(self) -> int:
+        return len(self.first)
 
 
-def points(
-    bands: Sequence[Band], first: Sequence[np.ndarray], stop: Sequence[np.ndarray], w0: float
-) -> tuple[np.ndarray, ...]:
+def points(bands: Sequence[Band], width: np.ndarray, w0: float) -> tuple[np.ndarray, ...]:
     """Choose samples and weights for bins that take samples alone, as `kernels.sum_points` does.
 
     Parameters
     ----------
     bands : sequence of Band
-    first, stop : sequences of int arrays, shape (bin,)
-        Of each band, where its bins lie, counted from the segment's first sample.
+    width : int array, shape (bin,)
+        Samples of each bin.
     w0 : float
     """
-    even, odd, size = _taps_of(tuple(bands))
-    kinds = [_Kinds.of(f, s, 1) for f, s in zip(first, stop, strict=True)]
-    lists = tuple((band.period, kind.keys) for band, kind in zip(bands, kinds, strict=True))
-    row, weight, begin = _points_together(lists, w0)
-    ahead = np.cumsum([0] + [len(kind.keys) for kind in kinds[:-1]])
-    which = np.stack([kind.which + n for kind, n in zip(kinds, ahead, strict=True)])
-    return even, odd, size, which, row, weight, begin
+    even, odd, size = taps_of(tuple(bands))
+    widths, which = np.unique(width, return_inverse=True)
+    periods = tuple(band.period for band in bands)
+    row, weight, begin = _points_together(periods, tuple(widths.tolist()), w0)
+    kind = which.ravel() + len(widths) * np.arange(len(bands))[:, None]
+    return even, odd, size, kind, row, weight, begin
 
 
 @lru_cache(maxsize=64)
 def _points_together(
-    lists: tuple[tuple[float, tuple[int, ...]], ...], w0: float
+    periods: tuple[float, ...], widths: tuple[int, ...], w0: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows and weights of all widths of bins of several bands, and where each width's begin."""
-    made = [_points_of(period, width, w0) for period, widths in lists for width in widths]
+    made = [_points_of(period, width, w0) for period in periods for width in widths]
     row = np.concatenate([row for row, _ in made])
     weight = np.concatenate([weight for _, weight in made])
     return row, weight, np.cumsum([0] + [len(row) for row, _ in made])
 
 
 @lru_cache(maxsize=64)
-def _taps_of(bands: tuple[Band, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def taps_of(bands: tuple[Band, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Taps of some bands, even and odd, filled up with zeros, and how many each has."""
     size = np.array([len(band.even) for band in bands])
     even, odd = (np.zeros((len(bands), size.max()), dtype=np.float32) for _ in range(2))
     for k, band in enumerate(bands):
@@ -149,32 +159,9 @@ def _rise(sample: np.ndarray, width: int, length: int) -> np.ndarray:
     return after * quadrature.soft(width - sample - 0.5, length)
 
 
-def grid(band: Band, first: np.ndarray, stop: np.ndarray, w0: float) -> tuple[np.ndarray, ...]:
-    """Lay out a band's sums on its grid, as `kernels.sum_grid` takes them."""
-    stride = band.stride
-    kinds = _Kinds.of(first, stop, stride)
-    # Where no two bins are alike, none will ever be again.
-    lay_out = _grid_sums if len(kinds.keys) <= _ALIKE else _grid_sums.__wrapped__
-    sums = lay_out(stride, band.density, kinds.keys, w0)
-    origin = first // stride
-    reach = origin[:, None] + sums.span[kinds.which]
-    # As many bins a task as its grid points may be held for.
-    apart = max(1, int(np.diff(origin).min(initial=_HELD)))
-    longest = int((reach[:, 1] - reach[:, 0]).max())
-    task = np.arange(0, len(first), 1 + max(0, _HELD - longest) // apart)
-    low = np.minimum.reduceat(reach[:, 0], task)
-    high = np.maximum.reduceat(reach[:, 1], task)
-    begin, end = int(low.min()), int(high.max())
-    points = begin + np.flatnonzero(sums.looked_at(origin - begin, kinds.which, end - begin))
-    held = np.stack([np.searchsorted(points, low), np.searchsorted(points, high)], axis=1)
-    bounds = np.stack([low, high], axis=1)
-    given = (sums.row, sums.edge, sums.weight, sums.base, sums.between, sums.share)
-    return np.append(task, len(first)), bounds, points, held, origin, kinds.which, *given
-
-
 @dataclass(frozen=True, eq=False)
-class _GridSums:
-    """Sums of all kinds of bins, as `kernels.sum_grid` takes them.
+class GridSums:
+    """Sums of all kinds of bins of some bands, as `kernels.sum_grids` takes them.
 
     Grid points are counted from the one at or before a bin's first sample.
 
@@ -182,37 +169,133 @@ class _GridSums:
     ----------
     span : int array, shape (kind, 2)
         First grid point that a bin needs, and one past the last.
-    thinned : bool
-        Whether there are others between them.
+    edge : int array, shape (kind + 1,)
+        Where each kind's grid points begin.
+    row, weight : arrays, shape (point,)
+        Grid points that are summed, and their weights.
+    node : int array, shape (kind + 1,)
+        Where each kind's nodes between grid points begin.
+    base : int array, shape (node,)
+        The first of the grid points near a node.
+    between : complex64 array, shape (node, neighbor)
+        What the node is made of.
+    share : float32 array, shape (node,)
+        Its weight.
     """
 
-    row: np.ndarray
+    span: np.ndarray
     edge: np.ndarray
+    row: np.ndarray
     weight: np.ndarray
+    node: np.ndarray
     base: np.ndarray
     between: np.ndarray
     share: np.ndarray
-    span: np.ndarray
-    thinned: bool
 
-    def looked_at(self, origin: np.ndarray, kind: np.ndarray, count: int) -> np.ndarray:
-        """Mark the grid points, of so many, that bins of some kinds need."""
-        needed = np.full(count, not self.thinned)
-        if self.thinned:
-            many = np.diff(self.edge)[kind]
-            before = np.cumsum(many) - many
-            at = np.arange(many.sum()) + np.repeat(self.edge[kind] - before, many)
-            needed[self.row[at] + np.repeat(origin, many)] = True
-            near = (origin[:, None] + self.base[kind])[self.share[kind] != 0]
-            for neighbor in range(NEIGHBORS):
-                needed[near + neighbor] = True
-        return needed
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All of them, in the order above."""
+        return tuple(getattr(self, each.name) for each in fields(self))
+
+    @classmethod
+    def joined(cls, parts: Sequence[GridSums]) -> GridSums:
+        """Those of some bands one after the other."""
+        counted = {"edge", "node"}
+        made = {
+            each.name: np.concatenate([getattr(part, each.name) for part in parts])
+            for each in fields(cls)
+            if each.name not in counted
+        }
+        for name in counted:
+            many = [np.diff(getattr(part, name)) for part in parts]
+            made[name] = np.append(0, np.cumsum(np.concatenate(many)))
+        return cls(**made)
 
 
-@lru_cache(maxsize=256)
-def _grid_sums(stride: int, density: float, keys: tuple[int, ...], w0: float) -> _GridSums:
-    """Lay out the sums of all kinds of bins, those of one width together."""
-    width, aligned = np.divmod(np.array(keys), stride)
+class Grids:
+    """Lays out the sums of some bands on their grids.
+
+    Parameters
+    ----------
+    bands : sequence of Band
+    lags : sequence of int
+        Of each band, samples that its bins lie earlier.
+    w0 : float
+    """
+
+    def __init__(self, bands: Sequence[Band], lags: Sequence[int], w0: float):
+        self.w0 = w0
+        self._grids = tuple((band.stride, band.density) for band in bands)
+        self._stride = np.array([band.stride for band in bands], dtype=np.int64)[:, None]
+        self._lag = np.array(lags, dtype=np.int64)[:, None]
+
+    def of(self, bins: Spaced) -> tuple[np.ndarray, np.ndarray, GridSums, list[int]]:
+        """Lay out bins, of which each band makes some.
+
+        Returns
+        -------
+        first : int array, shape (band, bin)
+            Grid point that a bin's are counted from.
+        kind : int array, shape (band, bin)
+        sums : GridSums
+            Of all kinds.
+        together : list of int
+            Bins of each band whose grid points may be held together.
+        """
+        first, place = np.divmod(bins.first - self._lag, self._stride)
+        if bins.apart:
+            # In time they come to lie at every place that evenly spaced ones ever take.
+            common = np.gcd(bins.apart, self._stride)
+            if (self._stride // common).sum() <= _RECURRING:
+                before = place[:, :1] % common
+                width, after = int(bins.stop[0] - bins.first[0]), tuple(before[:, 0].tolist())
+                sums, offset, together = _recurring(self._grids, after, width, bins.apart, self.w0)
+                return first, (place - before) // common + offset, sums, together
+        lists, kind, kinds = [], np.empty_like(place), 0
+        for here, where, stride in zip(kind, place, self._stride[:, 0].tolist(), strict=True):
+            each, which = np.unique((bins.stop - bins.first) * stride + where, return_inverse=True)
+            here[:] = which.ravel() + kinds
+            lists.append(each)
+            kinds += len(each)
+        apart = int(np.diff(bins.first).min()) if len(bins) > 1 else 1
+        sums, _, together = _all_sums(self._grids, lists, apart, self.w0)
+        return first, kind, sums, together
+
+
+@lru_cache(maxsize=8)
+def _recurring(
+    grids: tuple[tuple[int, float], ...], before: tuple[int, ...], width: int, apart: int, w0: float
+) -> tuple[GridSums, np.ndarray, list[int]]:
+    """Sums of bins of one width, wherever evenly spaced ones come to lie.
+
+    The first of these places is so many samples after a grid point, `before`, of each grid.
+    """
+    lists = [
+        np.arange(width * stride + low, (width + 1) * stride, gcd(apart, stride))
+        for (stride, _), low in zip(grids, before, strict=True)
+    ]
+    return _all_sums(grids, lists, apart, w0)
+
+
+def _all_sums(
+    grids: Sequence[tuple[int, float]], lists: Sequence[np.ndarray], apart: int, w0: float
+) -> tuple[GridSums, np.ndarray, list[int]]:
+    """Sums of all bands, which of them is a band's first, and bins to be made together."""
+    parts = [_grid_sums(*grid, keys, w0) for grid, keys in zip(grids, lists, strict=True)]
+    offset = np.cumsum([0] + [len(keys) for keys in lists[:-1]])[:, None]
+    together = []
+    for (stride, _), sums in zip(grids, parts, strict=True):
+        longest = int((sums.span[:, 1] - sums.span[:, 0]).max())
+        together.append(1 + max(0, _HELD - longest) // max(1, apart // stride))
+    return GridSums.joined(parts), offset, together
+
+
+def _grid_sums(stride: int, density: float, keys: np.ndarray, w0: float) -> GridSums:
+    """Lay out the sums of all kinds of bins: of a width, so far after a grid point.
+
+    ``width * stride + after`` of each, ascending, is in `keys`.
+    """
+    width, aligned = np.divmod(keys, stride)
     nodes = [_nodes_of(stride, density, int(one), w0) for one in np.unique(width)]
     most = max(len(place) for place, *_ in nodes)
     share = np.zeros((len(keys), most), dtype=np.float32)
@@ -232,7 +315,6 @@ def _grid_sums(stride: int, density: float, keys: tuple[int, ...], w0: float) ->
         weight.append((0.5 * stride / one * summed[kind, at]).astype(np.float32))
         many.append(np.bincount(kind, minlength=len(start)))
     low = np.floor(position).astype(np.int64)
-    between = quadrature.interpolation(position - low, density, NEIGHBORS, w0)
     base, rows = low - (NEIGHBORS // 2 - 1), np.concatenate(row)
     edge = np.append(0, np.cumsum(np.concatenate(many)))
     far = np.iinfo(np.int64).max // 2
@@ -241,9 +323,12 @@ def _grid_sums(stride: int, density: float, keys: tuple[int, ...], w0: float) ->
     held = np.flatnonzero(np.diff(edge))
     span[held, 0] = np.minimum(span[held, 0], rows[edge[held]])
     span[held, 1] = np.maximum(span[held, 1], rows[edge[held + 1] - 1] + 1)
-    return _GridSums(
-        rows, edge, np.concatenate(weight), base, between.astype(np.complex64), share, span,
-        thinned=any(grids for *_, grids in nodes),
+    counts = share != 0
+    between = quadrature.interpolation((position - low)[counts], density, NEIGHBORS, w0)
+    node = np.append(0, np.cumsum(counts.sum(axis=1)))
+    return GridSums(
+        span, edge, rows, np.concatenate(weight), node, base[counts],
+        between.astype(np.complex64), share[counts],
     )  # fmt: skip
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from nwbdecode.features.design import far
+from nwbdecode.features.lanes import LANES
+from nwbdecode.features.rooms import lanes_for
 
 if TYPE_CHECKING:
     from nwbdecode.features.filterbank import FilterBank
@@ -44,47 +49,108 @@ class Level:
                 raise RuntimeError(f"level {self.number} holds {rows} rows, not {low} to {high}")
 
 
-@dataclass(frozen=True, eq=False)
-class Halving:
-    """Room for the rows that a level gets, and what makes them.
+@dataclass(frozen=True)
+class Shift:
+    """How a level's rows move on: some are kept, and new ones follow.
 
     Attributes
     ----------
     low : int
-        The first of the rows.
-    rows : float32 array, shape (block, row, LANES)
-    taps : float32 array
-    carried : pair of arrays, optional
-        Where rows that the level still needs are to go, and where they lie.
+        The first of the new rows.
+    moved : int
+        Rows that are not needed any more, before those that are kept.
+    kept, new : int
+    at : int
+        Row that the level above holds where the first new one is centered.
     """
 
     low: int
-    rows: np.ndarray
-    taps: np.ndarray
-    carried: tuple[np.ndarray, np.ndarray] | None
-
-    def __len__(self) -> int:
-        return self.rows.shape[1]
-
-    def of(self, begin: int, end: int) -> Halving:
-        """The same for some blocks of channels."""
-        carried = self.carried
-        some = None if carried is None else (carried[0][begin:end], carried[1][begin:end])
-        return Halving(self.low, self.rows[begin:end], self.taps, some)
-
-    def carry_on(self) -> None:
-        """Move rows that are still needed."""
-        if self.carried is not None:
-            room, held = self.carried
-            room[:] = held
+    moved: int
+    kept: int
+    new: int
+    at: int
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """What one level below the full rate does: halves the rate, and sums its bands' bins."""
+def moved_on(
+    level: Level,
+    below: Level | None,
+    taps: Sequence[np.ndarray],
+    above: tuple[int, int],
+    first: np.ndarray,
+    stop: np.ndarray,
+) -> Shift:
+    """Move a level on to all rows that the one above can give; it keeps what is still needed.
 
-    held: np.ndarray
-    origin: int
-    halving: Halving
-    #: Of each band its number, where its bins go, and how they are laid out.
-    sums: list[tuple[int, slice, tuple[np.ndarray, ...]]]
+    Parameters
+    ----------
+    level : Level
+    below : Level, optional
+        Which still needs rows of this one.
+    taps : sequence of float32 arrays
+        Half-band filters that make this level's rows, and those of the one below.
+    above : int, int
+        First row that the level above holds, and how many.
+    first, stop : int arrays, shape (bin,)
+        Samples of all bins.
+    """
+    origin, rows = above
+    reach = far(taps[0])
+    if level.rows == 0:
+        # Rows stay on even ones of the segment.
+        level.origin = level.end = -(-(origin + reach) // 2)
+    low = level.end
+    high = max(low, (origin + rows - reach - 1) // 2 + 1)
+    kept = min(level.wanted(first, stop), low)
+    if below is not None:
+        kept = min(kept, 2 * below.end - far(taps[1])) if below.rows else level.origin
+    kept = max(kept, level.origin)
+    shift = Shift(low, kept - level.origin, low - kept, high - low, 2 * low - origin)
+    level.origin, level.end, level.rows = kept, high, high - kept
+    return shift
+
+
+class Rooms:
+    """Memory that one stretch after the other works in.
+
+    What was never touched is several times as slow as the arithmetic.
+
+    Attributes
+    ----------
+    samples : float32 array, shape (block, row, LANES), optional
+        Rows of the full rate, where bands need them laid out.
+    rows : float32 array, shape (1, row, LANES)
+        Those of all levels below.
+    blocks : int
+        Of channels.
+    opens, apart : int arrays, shape (level,)
+        Where a level's first block begins, and how many rows further the next one does.
+    """
+
+    def __init__(self) -> None:
+        self.samples: np.ndarray | None = None
+        self.rows = lanes_for(1, 0)
+        self.opens = self.apart = np.empty(0, dtype=np.int64)
+        self.blocks = 0
+
+    def fit(self, blocks: int, shifts: Sequence[Shift]) -> list[Shift]:
+        """Make room for rows of all levels; says how far those that are kept have to move now."""
+        needed = np.array([shift.kept + shift.new for shift in shifts], dtype=np.int64)
+        fitting = blocks == self.blocks and len(needed) == len(self.apart)
+        if fitting and (needed <= self.apart).all():
+            return list(shifts)
+        old = [self.level(n) for n in range(len(self.apart))]
+        # What is never touched costs nothing.
+        self.blocks, self.apart = blocks, 2 * needed
+        self.opens = blocks * (np.cumsum(self.apart) - self.apart)
+        self.rows = lanes_for(1, blocks * int(self.apart.sum()))
+        for n, shift in enumerate(shifts):
+            if shift.kept:
+                held = old[n][:, shift.moved : shift.moved + shift.kept]
+                self.level(n)[:, : shift.kept] = held
+        return [replace(shift, moved=0) for shift in shifts]
+
+    def level(self, number: int) -> np.ndarray:
+        """Rows of one level, counted from the first below the full rate: (block, row, LANES)."""
+        begin, apart = int(self.opens[number]), int(self.apart[number])
+        some = self.rows[0, begin : begin + self.blocks * apart]
+        return some.reshape(self.blocks, apart, LANES)

@@ -20,11 +20,11 @@ _ENGINE = 184 << 20
 #: Bytes a sample, twice float32: what is transformed, and what is read ahead or, where a piece is
 #: read whole, the samples as they are read, if they are as wide.
 _SAMPLE = 4 * 2
-#: Bytes of samples whose bins are made together, at most, where pieces carry on from each other:
-#: more only touch more memory.
-_TOGETHER = 1 << 27
-#: Bytes of samples that are read at once, unless a source is better asked for much.
-_PIECE = 24 << 20
+#: Bytes of samples that are worked on together where pieces carry on from each other: more only
+#: touch more memory, and beyond 32 MiB glibc gives it back to the system each time.
+_PIECE = 28 << 20
+#: The same from sources that are better asked for much.
+_LARGE = 1 << 27
 #: Share of the memory, as its inverse, that a slab of rows may take while it is read.
 _READING = 16
 #: Bins that make it worth reading all that they reach.
@@ -47,8 +47,6 @@ class Piece:
         First stored row that is still read, by this piece where it is mirrored or by others.
     closes : int
         Of a piece that opens a gapless stretch of bins, one past the last of them; else 0.
-    down : bool
-        Whether levels below the full rate take what has gathered there.
     """
 
     begin: int
@@ -57,22 +55,13 @@ class Piece:
     high: int
     again_from: int
     closes: int = 0
-    down: bool = True
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Samples whose bins are made together, and samples that are read at once; both at most."""
-
-    together: int
-    once: int
 
 
 #: Bins [low, high) that one block has of a stretch.
 _Part = tuple[int, int]
 
 
-def cut(plan: Plan, blocks: Sequence[tuple[int, int]], sizes: Sizes) -> list[list[Piece]]:
+def cut(plan: Plan, blocks: Sequence[tuple[int, int]], size: int) -> list[list[Piece]]:
     """Cut blocks of bins into pieces.
 
     Parameters
@@ -80,8 +69,8 @@ def cut(plan: Plan, blocks: Sequence[tuple[int, int]], sizes: Sizes) -> list[lis
     plan : Plan
     blocks : sequence of (int, int)
         Bins [low, high) of each block, ascending.
-    sizes : Sizes
-        From `fitting`.
+    size : int
+        Samples of a piece, at most, beside those that it reads again; from `fitting`.
 
     Returns
     -------
@@ -93,7 +82,7 @@ def cut(plan: Plan, blocks: Sequence[tuple[int, int]], sizes: Sizes) -> list[lis
     cut_stretch = _apart if plan.near is None else _carried_on
     for stretch in _stretches(plan.bins, blocks):
         parts = [(low, high) for _, low, high in stretch]
-        for (block, *_), pieces in zip(stretch, cut_stretch(plan, parts, sizes), strict=True):
+        for (block, *_), pieces in zip(stretch, cut_stretch(plan, parts, size), strict=True):
             made[block] += pieces
     return made
 
@@ -114,7 +103,7 @@ def _stretches(
         yield parts
 
 
-def _carried_on(plan: Plan, parts: Sequence[_Part], sizes: Sizes) -> Iterator[list[Piece]]:
+def _carried_on(plan: Plan, parts: Sequence[_Part], size: int) -> Iterator[list[Piece]]:
     """Cut a stretch whose pieces carry on from each other: anywhere, as bins need not be whole.
 
     All that the slowest band reaches lies before the first bin is complete.
@@ -129,33 +118,26 @@ def _carried_on(plan: Plan, parts: Sequence[_Part], sizes: Sizes) -> Iterator[li
     still = min(_mirrored(plan, given, last), _reads_next(plan, closed, last))
     for _, high in parts:
         pieces = []
-        asked = _evenly(ended, int(bins.stop[high - 1]) + plan.after, sizes.together)
-        ends = [
-            (end, end == stop)
-            for begin, stop in pairwise([ended, *asked])
-            for end in _evenly(begin, stop, sizes.once)
-        ]
-        for end, gives in ends:
-            if end - opens <= near and end != asked[-1]:
+        ends = _evenly(ended, int(bins.stop[high - 1]) + plan.after, size)
+        for end in ends:
+            if end - opens <= near and end != ends[-1]:
                 # Too few to be filtered.
                 continue
-            complete = given
-            if gives:
-                found = np.searchsorted(bins.stop[:high], end - plan.after, side="right")
-                complete = max(given, int(found))
+            found = np.searchsorted(bins.stop[:high], end - plan.after, side="right")
+            complete = max(given, int(found))
             begin = max(opens, ended - near)
             again = last if complete == closed else max(opens, end - near)
             closes = closed if ended == opens else 0
-            pieces.append(Piece(begin, end, given, complete, min(again, still), closes, gives))
+            pieces.append(Piece(begin, end, given, complete, min(again, still), closes))
             given, ended = complete, end
         yield pieces
 
 
-def _apart(plan: Plan, parts: Sequence[_Part], sizes: Sizes) -> Iterator[list[Piece]]:
+def _apart(plan: Plan, parts: Sequence[_Part], size: int) -> Iterator[list[Piece]]:
     """Cut a stretch into pieces of which each holds all that its bins reach."""
     bins = plan.bins
     (opens, _), (_, closed) = parts[0], parts[-1]
-    most = max(1, int(sizes.together / _per_bin(plan)))
+    most = max(1, int(size / _per_bin(plan)))
     for low, high in parts:
         pieces = []
         # A short last piece would read all that it reaches for the sake of a few bins.
@@ -199,8 +181,8 @@ def _per_bin(plan: Plan) -> float:
     return max(plan.bins.width * plan.signal.rate, 1.0)
 
 
-def fitting(plan: Plan, memory: int, block: int) -> tuple[Sizes, Rows]:
-    """Choose sizes so that all that is held fits into the memory, and how to read.
+def fitting(plan: Plan, memory: int, block: int) -> tuple[int, Rows]:
+    """Choose how much to read at once so that all that is held fits into the memory, and how.
 
     Parameters
     ----------
@@ -238,16 +220,15 @@ def fitting(plan: Plan, memory: int, block: int) -> tuple[Sizes, Rows]:
     else:
         # Bins of fast bands wait for those of slow ones.
         beside += 2 * bin_bytes * reach / per_bin + 4 * transform.held(columns) * transform.carried
-        least, most = _WORTH * again, max(_TOGETHER / (4 * columns), _WORTH * again)
+        least = _WORTH * again
+        most = max((_PIECE if rows.slab else _LARGE) / (4 * columns), least)
         # What is mirrored, or what two stretches both reach, is held while it is read twice.
         kept = again + reach
     # What the next piece reads again is kept if there is room, and else read again.
     for how in (rows, replace(rows, keep=False)):
         room = (memory - beside - how.nbytes(kept)) / each
         if room >= least:
-            together = int(min(room, most))
-            once = max(_PIECE // (4 * columns), int(least)) if rows.slab else together
-            return Sizes(together, min(once, together)), how
+            return int(min(room, most)), how
     # Where too little is left beside the engine, a little at a time is made all the same.
     few = int(max(per_bin, min((memory - again * sample_bytes) / each, least)))
-    return Sizes(few, few), replace(rows, keep=False)
+    return few, replace(rows, keep=False)

@@ -8,26 +8,25 @@ bands' bins as soon as its rows are there: the fast bands are ahead of the slow 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nwbdecode.features import kernels, layout
 from nwbdecode.features.design import far
 from nwbdecode.features.lanes import LANES, blocks
-from nwbdecode.features.levels import Halving, Level, Step
+from nwbdecode.features.layout import Spaced
+from nwbdecode.features.levels import Level, Rooms, Shift, moved_on
 from nwbdecode.features.means import smooth_mean
 from nwbdecode.features.rooms import lanes_for
-from nwbdecode.features.threads import begun, in_parts, threads_here
+from nwbdecode.features.threads import in_parts, shared
 
 if TYPE_CHECKING:
     from nwbdecode.features.filterbank import FilterBank
 
 #: Rows of the lower rate that are made at once where no bins lie.
 _STRIP = 256
-#: Blocks of channels a thread that make it worth giving each its own, all the way down.
-_OWN = 4
 
 
 class Stream:
@@ -42,7 +41,7 @@ class Stream:
         Delay each band by its reach.
     low_pass : float32 array, shape (tap,), optional
         Symmetric; the signal filtered so becomes a row before the bands.
-    rooms : dict, optional
+    rooms : Rooms, optional
         What an earlier stream, now at its end, worked in: memory that was never touched
         is several times as slow as the arithmetic.
     """
@@ -55,20 +54,30 @@ class Stream:
         *,
         causal: bool = False,
         low_pass: np.ndarray | None = None,
-        rooms: dict[int, np.ndarray] | None = None,
+        rooms: Rooms | None = None,
     ):
         self.bank, self.first, self.stop, self.low_pass = bank, first, stop, low_pass
         self.lags = [band.reach if causal else 0 for band in bank.bands]
         self.low_lag = low_pass.size // 2 if low_pass is not None and causal else 0
-        self._rooms = {} if rooms is None else rooms
+        self._extra = 0 if low_pass is None else 1
+        self._rooms = Rooms() if rooms is None else rooms
+        self._taps = np.zeros((len(bank.halvings), max(map(len, bank.halvings), default=1)), "f4")
+        for own, taps in zip(self._taps, bank.halvings, strict=True):
+            own[: len(taps)] = taps
         self._levels = [Level(bank, level, self.lags) for level in range(len(bank.halvings) + 1)]
+        numbered = list(enumerate(bank.bands))
+        self._sparse = [k for k, band in numbered if band.by_samples]
+        dense = [k for k, band in numbered if not band.level and not band.by_samples]
+        lower = [k for k, band in numbered if band.level]
+        self._dense = _OnGrids(bank, dense, self.lags, self._extra) if dense else None
+        self._lower = _OnGrids(bank, lower, self.lags, self._extra) if lower else None
         self._smoothed = 0
         self._given = 0
         # Bins from one on, of which those up to another have been begun.
         self._bins = np.empty((0, 1, 1), dtype=np.float32)
         self._bins_from = self._made = 0
 
-    def push(self, samples: np.ndarray, origin: int, upto: int, *, down: bool = True) -> np.ndarray:
+    def push(self, samples: np.ndarray, origin: int, upto: int) -> np.ndarray:
         """Take the next samples and give the bins up to `upto` that were not given yet.
 
         Parameters
@@ -81,9 +90,6 @@ class Stream:
             negative where the segment was padded.
         upto : int
             The samples reach as far after the bin before this one as it depends on.
-        down : bool, default True
-            Whether the levels below the full rate are filtered now, or with what later calls
-            bring; needed where bins are given.
 
         Returns
         -------
@@ -91,18 +97,18 @@ class Stream:
             Until the next call: its memory is used again.
         """
         end = origin + len(samples)
-        levels = self._levels if down else self._levels[:1]
-        ends = self._ends(end - 1)
-        made = [level.ready(self.stop, last) for level, last in zip(levels, ends, strict=False)]
+        made = [
+            level.ready(self.stop, last)
+            for level, last in zip(self._levels, self._ends(end - 1), strict=True)
+        ]
         smoothed = self._smoothable(end)
-        if min(*made, smoothed, len(self.stop)) < upto or (upto > self._given and not down):
+        if min(*made, smoothed, len(self.stop)) < upto:
             raise RuntimeError(f"{len(samples)} samples do not reach as far as {upto} bins do")
-        extra = 0 if self.low_pass is None else 1
         # A level without bands makes none, however many are ready there. The next samples do not
         # reach back to what can be smoothed now.
-        begun = [bins for level, bins in zip(levels, made, strict=True) if level.bands]
+        begun = [bins for level, bins in zip(self._levels, made, strict=True) if level.bands]
         begun += [] if self.low_pass is None else [smoothed]
-        out = self._bins_until(max(begun, default=upto), extra + len(self.bank.bands), samples)
+        out = self._bins_until(max(begun, default=upto), samples.shape[1])
         if self.low_pass is not None:
             at, shift = slice(self._smoothed, max(self._smoothed, smoothed)), origin + self.low_lag
             self._check_smoothed(at, shift, len(samples))
@@ -110,14 +116,17 @@ class Stream:
                 samples, self.low_pass, self.first[at] - shift, self.stop[at] - shift
             )
             self._smoothed = at.stop
-        finish = self._full_rate(samples, origin, made[0], out[:, extra:])
+        bins, shifts = self._moved_on(made, origin, len(samples))
+        shifts = self._rooms.fit(blocks(samples.shape[1]), shifts)
+        finish = self._full_rate(samples, origin, bins, shifts, out)
         # Laid out while other threads filter.
-        steps = [
-            self._step(level, bins, samples.shape[1])
-            for level, bins in zip(levels[1:], made[1:], strict=True)
-        ]
+        laid = None
+        if self._lower:
+            opens = self._rooms.opens - [level.origin for level in self._levels[1:]]
+            laid = self._lower.lay_out(self.first, self.stop, bins, opens, self._rooms.apart)
         finish()
-        self._lower_rates(steps, out[:, extra:])
+        self._halve_levels(shifts)
+        _sum_grids(self._rooms.rows, laid, self._given, out)
         given, self._given = out[: upto - self._given], upto
         return given
 
@@ -130,9 +139,9 @@ class Stream:
             if low < 0 or high >= rows:
                 raise RuntimeError(f"{rows} samples hold no rows {low} to {high}, to be smoothed")
 
-    def _bins_until(self, stop: int, rows: int, samples: np.ndarray) -> np.ndarray:
+    def _bins_until(self, stop: int, channels: int) -> np.ndarray:
         """Room for the bins that were not given yet, where some were made already."""
-        channels = samples.shape[1]
+        rows = self._extra + len(self.bank.bands)
         made, self._made = self._made, max(self._made, stop)
         count, held = self._made - self._given, made - self._given
         at = self._given - self._bins_from
@@ -158,125 +167,76 @@ class Stream:
         reach = self.low_pass.size // 2
         return int(np.searchsorted(self.stop, end - reach + self.low_lag, side="right"))
 
+    def _moved_on(
+        self, made: Sequence[int], origin: int, rows: int
+    ) -> tuple[list[slice], list[Shift]]:
+        """Say which bins each level makes now, and how its rows move on."""
+        bins, shifts = [], []
+        levels, taps = self._levels, self.bank.halvings
+        for level, upto, below in zip(levels, made, [*levels[1:], None], strict=True):
+            begin, level.done = level.done, max(level.done, upto)
+            if begin < level.done:
+                level.check(self.first[begin], self.stop[level.done - 1], origin, rows)
+            bins.append(slice(begin, level.done))
+            if below is not None:
+                n = below.number
+                next_one = levels[n + 1] if n + 1 < len(levels) else None
+                shifts.append(
+                    moved_on(below, next_one, taps[n - 1 :], (origin, rows), self.first, self.stop)
+                )
+                origin, rows = below.origin, below.rows
+        return bins, shifts
+
     def _full_rate(
-        self, samples: np.ndarray, origin: int, upto: int, out: np.ndarray
+        self,
+        samples: np.ndarray,
+        origin: int,
+        made: list[slice],
+        shifts: Sequence[Shift],
+        out: np.ndarray,
     ) -> Callable[[], None]:
         """Begin the bins of the bands that need the full rate, and halve it; gives what ends it."""
-        level, bands = self._levels[0], self.bank.bands
-        sparse = [k for k in level.bands if bands[k].by_samples]
-        between = [k for k in level.bands if not bands[k].by_samples]
-        first, stop, rows = self._begin(level, upto)
-        if len(first):
-            level.check(first[0], stop[-1], origin, len(samples))
-        halving = self._room(1, origin, len(samples), samples.shape[1])
-        if halving.carried is not None:
-            in_parts(lambda low, high: halving.of(low, high).carry_on(), len(halving.rows))
+        first, stop = self.first[made[0]], self.stop[made[0]]
+        rows = slice(made[0].start - self._given, made[0].stop - self._given)
+        low, taps, lower = 0, np.ones(1, dtype=np.float32), lanes_for(blocks(samples.shape[1]), 0)
+        if shifts:
+            low, taps, lower = shifts[0].low, self.bank.halvings[0], self._begin_below(shifts[0])
         begin = end = 0
         summed: Callable[[], np.ndarray] | None = None
-        if sparse and len(first):
+        if self._sparse and len(first):
             # Rows of the lower rate are made beside the bins that lie there, while the
             # samples are at hand; those before and after all bins alone.
-            tile = np.clip(-(-np.append(first, stop[-1]) // 2) - halving.low, 0, len(halving))
+            tile = np.clip(-(-np.append(first, stop[-1]) // 2) - low, 0, lower.shape[1])
             begin, end = int(tile[0]), int(tile[-1])
-            summed = self._sum_points(samples, origin, first, stop, sparse, halving, tile)
-        for part in (slice(0, begin), slice(end, len(halving))):
-            self._halve(samples, 2 * (halving.low + part.start) - origin, halving, part)
-        if between and len(first):
-            laid = lanes_for(blocks(samples.shape[1]), len(samples), self._rooms.get(0))
-            self._rooms[0] = laid
-            in_parts(_lay_out, len(samples), samples, laid, least=kernels.ROWS)
-            for k in between:
-                power = self._sum_grid(laid, origin, k, self._grid(k, first, stop))
-                out[rows, k] = power[:, : out.shape[2]]
+            halving = (2 * low - origin, taps, lower, tile)
+            summed = self._sum_points(samples, origin, first, stop, halving)
+        for part in (slice(0, begin), slice(end, lower.shape[1])):
+            _halve(samples, 2 * (low + part.start) - origin, taps, lower[:, part])
+        if self._dense:
+            held = lanes_for(blocks(samples.shape[1]), len(samples), self._rooms.samples)
+            self._rooms.samples = held
+            in_parts(_lay_out, len(samples), samples, held, least=kernels.ROWS)
+            opens, apart = np.array([-origin]), np.array([len(samples)])
+            laid = self._dense.lay_out(self.first, self.stop, made, opens, apart)
+            _sum_grids(held.reshape(1, -1, LANES), laid, self._given, out)
 
         def finish() -> None:
             if summed is not None:
-                out[rows, sparse] = summed()
+                out[rows, [self._extra + k for k in self._sparse]] = summed()
 
         return finish
 
-    def _step(self, level: Level, upto: int, channels: int) -> Step:
-        """Lay out what one level does with the rows that it holds by then."""
-        held, origin = self._rooms[level.number][:, : level.rows], level.origin
-        first, stop, rows = self._begin(level, upto)
-        sums = []
-        if len(first):
-            level.check(first[0], stop[-1], origin, level.rows)
-            sums = [(k, rows, self._grid(k, first, stop)) for k in level.bands]
-        return Step(held, origin, self._room(level.number + 1, origin, level.rows, channels), sums)
+    def _begin_below(self, shift: Shift) -> np.ndarray:
+        """Move what is kept of the first lower level, and give room for its new rows."""
+        rows = self._rooms.level(0)
 
-    def _lower_rates(self, steps: list[Step], out: np.ndarray) -> None:
-        """Take what the full rate gave through the levels below."""
-        count = blocks(out.shape[2])
+        def move(begin: int, end: int) -> None:
+            held = rows[begin:end]
+            held[:, : shift.kept] = held[:, shift.moved : shift.moved + shift.kept]
 
-        def work(begin: int, end: int) -> None:
-            channels = slice(begin * LANES, min(end * LANES, out.shape[2]))
-            for step in steps:
-                held, halving = step.held[begin:end], step.halving.of(begin, end)
-                halving.carry_on()
-                given = (held, 2 * halving.low - step.origin, halving.taps, halving.rows)
-                in_parts(kernels.halve, len(halving), *given, least=kernels.ROWS)
-                for k, rows, grid in step.sums:
-                    out[rows, k, channels] = self._sum_grid(held, step.origin, k, grid)[
-                        :, : channels.stop - channels.start
-                    ]
-
-        if steps and count >= _OWN * threads_here():
-            # Rows stay in one processor's cache, and no thread waits for another.
-            in_parts(work, count)
-        elif steps:
-            work(0, count)
-
-    def _begin(self, level: Level, upto: int) -> tuple[np.ndarray, np.ndarray, slice]:
-        """Samples of the bins that a level makes now, and where they go."""
-        begin, level.done = level.done, max(level.done, upto)
-        bins = slice(begin, level.done)
-        rows = slice(begin - self._given, level.done - self._given)
-        return self.first[bins], self.stop[bins], rows
-
-    def _room(self, number: int, origin: int, rows: int, channels: int) -> Halving:
-        """Keep what a level still needs, and give room for what it gets from the one above.
-
-        The one above holds so many rows from `origin` on.
-        """
-        if number == len(self._levels):
-            return Halving(0, lanes_for(blocks(channels), 0), np.ones(1, np.float32), None)
-        level, taps = self._levels[number], self.bank.halvings[number - 1]
-        if level.rows == 0:
-            # Rows stay on even ones of the segment.
-            level.origin = level.end = -(-(origin + far(taps)) // 2)
-        high = max(level.end, (origin + rows - far(taps) - 1) // 2 + 1)
-        kept = min(level.wanted(self.first, self.stop), level.end)
-        if number < len(self.bank.halvings):
-            next_end = self._levels[number + 1].end if self._levels[number + 1].rows else None
-            next_far = far(self.bank.halvings[number])
-            kept = level.origin if next_end is None else min(kept, 2 * next_end - next_far)
-        kept = max(kept, level.origin)
-        tail, wanted = level.end - kept, high - kept
-        room = old = self._rooms.get(number)
-        if room is None or room.shape[1] < wanted or len(room) != blocks(channels):
-            # Rows gather until the levels below take them; what is never touched costs nothing.
-            room = self._rooms[number] = lanes_for(blocks(channels), 2 * wanted)
-        low = level.end
-        kept_at = kept - level.origin
-        before = room if old is None else old[:, kept_at : kept_at + tail]
-        moves = tail and (room is not old or kept_at)
-        level.origin, level.end, level.rows = kept, high, wanted
-        carried = (room[:, :tail], before) if moves else None
-        return Halving(low, room[:, tail:wanted], taps, carried)
-
-    def _halve(self, samples: np.ndarray, at: int, halving: Halving, part: slice) -> None:
-        """Make some rows of the lower rate from samples, the first centered on row `at`."""
-        reach = far(halving.taps)
-
-        def work(begin: int, end: int) -> None:
-            for low in range(begin, end, _STRIP):
-                rows = halving.rows[:, part][:, low : min(low + _STRIP, end)]
-                strip = lanes_for(len(rows), 2 * rows.shape[1] + 2 * reach)
-                kernels.lay_out(samples, at + 2 * low - reach, strip)
-                kernels.halve(0, rows.shape[1], strip, reach, halving.taps, rows)
-
-        in_parts(work, part.stop - part.start, least=_STRIP)
+        if shift.moved:
+            in_parts(move, len(rows))
+        return rows[:, shift.kept : shift.kept + shift.new]
 
     def _sum_points(
         self,
@@ -284,45 +244,120 @@ class Stream:
         origin: int,
         first: np.ndarray,
         stop: np.ndarray,
-        which: list[int],
-        halving: Halving,
-        tile: np.ndarray,
+        halving: tuple[int, np.ndarray, np.ndarray, np.ndarray],
     ) -> Callable[[], np.ndarray]:
         """Begin the bins of some bands from samples alone; gives what waits for them."""
-        bands = [self.bank.bands[k] for k in which]
-        lag = np.array([self.lags[k] for k in which])
-        plan = layout.points(
-            bands, [first - moved for moved in lag], [stop - moved for moved in lag], self.bank.w0
-        )
-        reach = max(far(halving.taps), *(len(band.even) - 1 for band in bands)) + 1
-        count, rows = blocks(samples.shape[1]), kernels.ROWS + int(lag.max()) + 2 * reach
-        power = np.empty((len(first), len(which) * count, LANES), dtype=np.float32)
-        at = 2 * halving.low - origin
-        given = (samples, origin, first, lag, *plan, power, at, halving.taps, halving.rows, tile)
+        bands, lags = zip(*((self.bank.bands[k], self.lags[k]) for k in self._sparse), strict=True)
+        plan = layout.points(bands, stop - first, self.bank.w0)
+        at, taps, lower, tile = halving
+        reach = max(far(taps), *(len(band.even) - 1 for band in bands)) + 1
+        count, rows = blocks(samples.shape[1]), kernels.ROWS + max(lags) + 2 * reach
+        power = np.empty((len(first), len(bands) * count, LANES), dtype=np.float32)
+        given = (samples, origin, first, np.array(lags), *plan, power, at, taps, lower, tile)
 
-        def work(begin: int, end: int) -> None:
-            kernels.sum_points(begin, end, *given, lanes_for(count, rows))
+        def work(*turn: Any) -> None:
+            kernels.share_points(*turn, *given, lanes_for(count, rows))
 
-        finish = begun(work, len(first))
+        finish = shared(work, len(first))
 
         def summed() -> np.ndarray:
             finish()
-            return power.reshape(len(first), len(which), -1)[:, :, : samples.shape[1]]
+            return power.reshape(len(first), len(bands), -1)[:, :, : samples.shape[1]]
 
         return summed
 
-    def _grid(self, which: int, first: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, ...]:
-        lag = self.lags[which]
-        return layout.grid(self.bank.bands[which], first - lag, stop - lag, self.bank.w0)
+    def _halve_levels(self, shifts: Sequence[Shift]) -> None:
+        """Take what the full rate gave through the levels below."""
+        if len(shifts) < 2:
+            return
+        rooms, taps = self._rooms, self.bank.halvings
+        level = [
+            (opens, apart, shift.moved, shift.kept, shift.new, shift.at, len(own))
+            for opens, apart, shift, own in zip(rooms.opens, rooms.apart, shifts, taps, strict=True)
+        ]
+        shared(kernels.share_levels, rooms.blocks, rooms.rows, np.array(level), self._taps)()
 
-    def _sum_grid(
-        self, held: np.ndarray, origin: int, which: int, grid: tuple[np.ndarray, ...]
-    ) -> np.ndarray:
-        band, (task, _, _, _, first, *_) = self.bank.bands[which], grid
-        power = np.empty((len(first), len(held), LANES), dtype=np.float32)
-        given = (held, -origin, band.step, band.even, band.odd, *grid, power)
-        in_parts(kernels.sum_grid, len(held) * (len(task) - 1), *given, least=8)
-        return power.reshape(len(first), -1)
+
+class _OnGrids:
+    """Sums of some bands on grids.
+
+    Parameters
+    ----------
+    bank : FilterBank
+    which : list of int
+        The bands; all of the full rate, or all below it.
+    lags : list of int
+        Of all bands.
+    row : int
+        Of the bank's first band among the rows of a bin.
+    """
+
+    def __init__(self, bank: FilterBank, which: list[int], lags: list[int], row: int):
+        bands = [bank.bands[k] for k in which]
+        self._grids = layout.Grids(bands, [lags[k] for k in which], bank.w0)
+        self._levels = np.array([band.level for band in bands], dtype=np.int64)
+        self._even, self._odd, size = layout.taps_of(tuple(bands))
+        self._band = np.stack([[band.step for band in bands], size, row + np.array(which)], axis=1)
+
+    def lay_out(
+        self,
+        first: np.ndarray,
+        stop: np.ndarray,
+        made: list[slice],
+        opens: np.ndarray,
+        apart: np.ndarray,
+    ) -> tuple[Any, ...] | None:
+        """Lay out the bins that each level makes now, for `kernels.sum_grids`; None if none does.
+
+        Parameters
+        ----------
+        first, stop : int arrays, shape (bin,)
+            Samples of all bins.
+        made : list of slice
+            Of them, what each level makes.
+        opens, apart : int arrays, shape (level,)
+            Row of the segment's first sample in the first block of each level, counted from
+            the bands' first, and rows between blocks.
+        """
+        spans = [made[level] for level in self._levels]
+        low, high = min(span.start for span in spans), max(span.stop for span in spans)
+        if low == high:
+            return None
+        origin, kind, sums, together = self._grids.of(Spaced.of(first[low:high], stop[low:high]))
+        task = [
+            (at, band, min(at + many, span.stop - low))
+            for band, (span, many) in enumerate(zip(spans, together, strict=True))
+            for at in range(span.start - low, span.stop - low, many)
+        ]
+        # By time: what is near in a room is worked on together.
+        task.sort()
+        # Rooms hold no rows of the full rate but those of its own.
+        level = np.maximum(self._levels - 1, 0)
+        band = np.concatenate([np.stack([opens[level], apart[level]], axis=1), self._band], axis=1)
+        order = np.array(task, dtype=np.int64).reshape(-1, 3)[:, [1, 0, 2]]
+        return band, self._even, self._odd, order, low, origin, kind, *sums.arrays
+
+
+def _sum_grids(room: np.ndarray, laid: tuple[Any, ...] | None, given: int, out: np.ndarray) -> None:
+    """Sum what was laid out; row 0 of `out` is of the bin `given`."""
+    if laid is not None:
+        band, even, odd, task, low, *sums = laid
+        how = (room, band, even, odd, task, low - given, *sums, out)
+        shared(kernels.share_grids, blocks(out.shape[2]) * len(task), *how, least=8)()
+
+
+def _halve(samples: np.ndarray, at: int, taps: np.ndarray, out: np.ndarray) -> None:
+    """Make some rows of the lower rate from samples, the first centered on row `at`."""
+    reach = far(taps)
+
+    def work(begin: int, end: int) -> None:
+        for low in range(begin, end, _STRIP):
+            rows = out[:, low : min(low + _STRIP, end)]
+            strip = lanes_for(len(rows), 2 * rows.shape[1] + 2 * reach)
+            kernels.lay_out(samples, at + 2 * low - reach, strip)
+            kernels.halve(0, rows.shape[1], strip, reach, taps, rows)
+
+    in_parts(work, out.shape[1], least=_STRIP)
 
 
 def _lay_out(begin: int, end: int, samples: np.ndarray, room: np.ndarray) -> None:

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 #: Parts a thread: one which is held up leaves little to wait for, and each costs a wakening.
 _PARTS = 4
+#: The same where threads take parts themselves.
+_TURNS = 16
 
 _open: ContextVar[tuple[ThreadPoolExecutor, int] | None] = ContextVar("_open", default=None)
 
@@ -82,19 +87,44 @@ def begun(work: Callable[..., None], count: int, *given: Any, least: int = 1) ->
         return _nothing
     edges = [count * part // parts for part in range(parts + 1)]
     doing = [found[0].submit(work, *span, *given) for span in pairwise(edges)]
-
-    def finish() -> None:
-        wait(doing)
-        for done in doing:
-            done.result()
-
-    return finish
+    return partial(_finish, doing)
 
 
-def threads_here() -> int:
-    """Threads that `in_parts` uses where it is called."""
+def shared(
+    work: Callable[..., None], count: int, *given: Any, least: int = 1
+) -> Callable[[], None]:
+    """Begin compiled work that threads share among themselves, and give a function that waits.
+
+    Whoever is done with one part needs Python's lock to begin the next where parts are handed
+    out as by `begun`, and another thread may hold that for milliseconds. Here each thread is
+    called once and takes parts until none are left.
+
+    Parameters
+    ----------
+    work : callable
+        Called ``work(turn, count, grain, *given)`` on each thread at the same time. It calls
+        ``begin = take(turn, grain)`` (see `lanes.take`) and does ``begin`` to ``begin + grain``
+        until it gets a `count`.
+    count, *given, least
+        As for `in_parts`.
+    """
     found = _open.get()
-    return 1 if found is None else found[1]
+    threads = 1 if found is None else min(found[1], count // least)
+    turn = np.zeros(1, dtype=np.int64)
+    if found is None or threads < 2:
+        if count:
+            work(turn, count, count, *given)
+        return _nothing
+    grain = max(least, count // (_TURNS * threads))
+    doing = [found[0].submit(work, turn, count, grain, *given) for _ in range(threads)]
+    return partial(_finish, doing)
+
+
+def _finish(doing: list[Future[None]]) -> None:
+    """Wait until all are done; only then raise what one of them raised."""
+    wait(doing)
+    for done in doing:
+        done.result()
 
 
 def _nothing() -> None:

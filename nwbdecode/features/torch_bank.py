@@ -124,7 +124,7 @@ class TorchBank:
 
     def _by_samples(self, band: Band, first: np.ndarray, stop: np.ndarray) -> _Sums:
         """Sum power at samples alone."""
-        *_, which, row, weight, begin = layout.points([band], [first], [stop], self.bank.w0)
+        *_, which, row, weight, begin = layout.points([band], stop - first, self.bank.w0)
         weights = _padded(weight, begin)[which[0]]
         at = first[:, None] + _padded(row, begin)[which[0]]
 
@@ -137,25 +137,26 @@ class TorchBank:
 
     def _by_grid(self, band: Band, first: np.ndarray, stop: np.ndarray) -> _Sums:
         """Sum power on a grid, and between its points."""
-        _, bounds, _, _, origin, kind, row, begin, weight, base, between, share = layout.grid(
-            band, first, stop, self.bank.w0
-        )
-        weights = _padded(weight, begin)[kind]
-        at = origin[:, None] + _padded(row, begin)[kind]
-        low, high = int(bounds[:, 0].min()), int(bounds[:, 1].max())
+        bins = layout.Spaced.of(first, stop)
+        (origin,), (kind,), sums, _ = layout.Grids([band], [0], self.bank.w0).of(bins)
+        weights = _padded(sums.weight, sums.edge)[kind]
+        at = origin[:, None] + _padded(sums.row, sums.edge)[kind]
+        low, high = (origin[:, None] + sums.span[kind]).T
+        low, high = int(low.min()), int(high.max())
         # Rows of no weight may lie beyond the last grid point.
         at = np.clip(at, low, high - 1)
-        nodes = (origin[:, None] + base[kind])[:, :, None] + np.arange(NEIGHBORS)
-        nodes = np.clip(nodes, low, high - 1)
+        base, share = (_padded(each, sums.node)[kind] for each in (sums.base, sums.share))
+        between = _padded(sums.between, sums.node)[kind]
+        nodes = np.clip((origin[:, None] + base)[:, :, None] + np.arange(NEIGHBORS), low, high - 1)
 
         def where(value: torch.Tensor, low: int) -> torch.Tensor:
             grid = value.square().sum(1)[:, torch.from_numpy(at - low).to(self.device)]
             total = torch.einsum("cbk,bk->bc", grid, self._on(weights))
             complex_ = torch.complex(value[:, 0], value[:, 1])
             near = complex_[:, torch.from_numpy(nodes - low).to(self.device)]
-            node = torch.einsum("cbqn,bqn->cbq", near, self._on(between[kind]))
+            node = torch.einsum("cbqn,bqn->cbq", near, self._on(between))
             squared = node.real.square() + node.imag.square()
-            return total + torch.einsum("cbq,bq->bc", squared, self._on(share[kind]))
+            return total + torch.einsum("cbq,bq->bc", squared, self._on(share))
 
         return where, low, high, band.step
 
@@ -166,6 +167,6 @@ class TorchBank:
 def _padded(values: np.ndarray, begin: np.ndarray) -> np.ndarray:
     """Lay lists that lie one after the other in rows, zeros behind them."""
     lengths = np.diff(begin)
-    out = np.zeros((len(lengths), max(1, int(lengths.max()))), dtype=values.dtype)
+    out = np.zeros((len(lengths), max(1, int(lengths.max())), *values.shape[1:]), values.dtype)
     out[np.arange(out.shape[1]) < lengths[:, None]] = values
     return out

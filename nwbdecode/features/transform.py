@@ -18,11 +18,10 @@ from nwbdecode.load.signal import Signal
 class Maker(Protocol):
     """Makes the bins of one gapless stretch, piece by piece."""
 
-    def push(self, samples: np.ndarray, origin: int, upto: int, *, down: bool = True) -> np.ndarray:
+    def push(self, samples: np.ndarray, origin: int, upto: int) -> np.ndarray:
         """Take samples (time, channel) and give the bins up to `upto` not given yet.
 
-        `origin` is the index of the first sample counted from the segment's. Without `down`
-        none are given, and work that is better done for many samples may wait. What is given
+        `origin` is the index of the first sample counted from the segment's. What is given
         may lie in memory that the next call uses again.
         """
 
@@ -67,7 +66,7 @@ class _Apart:
         self.make, self.first, self.stop = make, first, stop
         self._given = 0
 
-    def push(self, samples: np.ndarray, origin: int, upto: int, *, down: bool = True) -> np.ndarray:
+    def push(self, samples: np.ndarray, origin: int, upto: int) -> np.ndarray:
         piece = slice(self._given, upto)
         self._given = upto
         return self.make(samples, origin, self.first[piece], self.stop[piece])
@@ -106,6 +105,7 @@ def _ready_made(frequencies: np.ndarray) -> Callable[..., np.ndarray]:
 
 def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: int) -> Transform:
     from nwbdecode.features.filterbank import FilterBank
+    from nwbdecode.features.levels import Rooms
     from nwbdecode.features.means import smooth_mean
     from nwbdecode.features.stream import Stream, carried_rows, held_beside, near_samples
 
@@ -117,7 +117,7 @@ def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: i
     if recipe["engine"] == "filterbank":
         how: dict[str, Any] = {"causal": causal, "low_pass": low_pass}
         return Transform(
-            partial(Stream, bank, **how, rooms={}),
+            partial(Stream, bank, **how, rooms=Rooms()),
             before=2 * reach if causal else reach,
             after=0 if causal else reach,
             near=near_samples(bank, longest, **how),

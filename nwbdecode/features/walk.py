@@ -15,7 +15,7 @@ from nwbdecode.features.ahead import Behind, ahead
 from nwbdecode.features.labels import labelled
 from nwbdecode.features.lost import refuse_dead_channels
 from nwbdecode.features.morlet import reflected
-from nwbdecode.features.pieces import MEMORY, Piece, Sizes, cut, fitting
+from nwbdecode.features.pieces import MEMORY, Piece, cut, fitting
 from nwbdecode.features.plan import Plan, make_plan, planned
 from nwbdecode.features.rounding import rounded
 from nwbdecode.features.rows import Rows
@@ -98,10 +98,10 @@ def _values(
     on_file = bool(signal.source.get("path") or signal.source.get("content"))
     stored = store is not None or on_file or client is not None or 4 * np.prod(shape) > memory
     if not stored:
-        sizes, rows = fitting(plan, memory, 0)
+        size, rows = fitting(plan, memory, 0)
         values = np.empty(shape, dtype=np.float32)
         blocks = list(range(-(-shape[0] // BLOCK)))
-        _fill(plan, rows, sizes, blocks, progress, lambda block: values[block])
+        _fill(plan, rows, size, blocks, progress, lambda block: values[block])
         return values, ""
     digest = recipe_hash(plan.recipe, signal, plan.reference)
     folder = Path(store) if store is not None else cache_folder() / "features" / digest
@@ -144,18 +144,18 @@ def fill_here(
 def _fill_store(
     plan: Plan, kept: FeatureStore, blocks: Sequence[int], memory: int, progress: bool
 ) -> None:
-    sizes, rows = fitting(plan, memory, min(kept.block, plan.shape[0]))
+    size, rows = fitting(plan, memory, min(kept.block, plan.shape[0]))
 
     def room(block: slice) -> np.ndarray:
         return np.empty((block.stop - block.start, *plan.shape[1:]), dtype=np.float32)
 
-    _fill(plan, rows, sizes, blocks, progress, room, kept.write)
+    _fill(plan, rows, size, blocks, progress, room, kept.write)
 
 
 def _fill(
     plan: Plan,
     rows: Rows,
-    sizes: Sizes,
+    size: int,
     blocks: Sequence[int],
     progress: bool,
     room: Callable[[slice], np.ndarray],
@@ -163,7 +163,7 @@ def _fill(
 ) -> None:
     """Compute blocks while the next piece is read and the block before is written."""
     spans = [_span(block, plan.shape[0]) for block in blocks]
-    pieces = cut(plan, spans, sizes)
+    pieces = cut(plan, spans, size)
     maker: Maker | None = None
     with (
         _reading(plan, rows, (piece for some in pieces for piece in some)) as read,
@@ -178,7 +178,7 @@ def _fill(
                     maker, opened = _maker_of(plan, piece), piece.low
                 assert maker is not None
                 out[piece.low - low : piece.high - low] = _transformed(
-                    plan, rows, samples, maker, piece.high - opened, piece.down
+                    plan, rows, samples, maker, piece.high - opened
                 )
             if write is not None:
                 written.do(write, block, out)
@@ -271,16 +271,14 @@ def _reference(
             some[:] = ready
 
 
-def _transformed(
-    plan: Plan, rows: Rows, read: _Samples, maker: Maker, upto: int, down: bool
-) -> np.ndarray:
+def _transformed(plan: Plan, rows: Rows, read: _Samples, maker: Maker, upto: int) -> np.ndarray:
     samples, read.taken = read.taken, None
     assert samples is not None
     origin = read.origin
     if plan.notch is not None:
         samples = plan.notch.apply(samples)
         origin += plan.notch.before
-    made = maker.push(samples, origin, upto, down=down)
+    made = maker.push(samples, origin, upto)
     rows.free(samples)
     return rounded(made, plan.recipe.get("tolerance", 0.0))
 

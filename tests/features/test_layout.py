@@ -8,10 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nwbdecode.features import layout
+from nwbdecode.features.design import NEIGHBORS, Band
 from nwbdecode.features.filterbank import FilterBank
 from nwbdecode.features.morlet import band_frequencies
 
 BANK = FilterBank(band_frequencies(30_000.0), 30_000.0)
+#: What bounds a kind's share of each list of sums.
+EDGES = {
+    "span": None, "row": "edge", "weight": "edge", "base": "node", "between": "node",
+    "share": "node",
+}  # fmt: skip
 SPARSE = [band for band in BANK.bands if band.by_samples]
 
 
@@ -24,8 +30,7 @@ def _power_of_beats(relative: np.ndarray, phase: float, w0: float) -> np.ndarray
 @given(band=st.integers(0, len(SPARSE) - 1), width=st.integers(1, 3000), phase=st.floats(-3.1, 3.1))
 def test_samples_that_are_looked_at_stand_for_all(band: int, width: int, phase: float) -> None:
     chosen = SPARSE[band]
-    first = np.array([7])
-    *_, row, weight, _ = layout.points([chosen], [first], [first + width], BANK.w0)
+    *_, row, weight, _ = layout.points([chosen], np.array([width]), BANK.w0)
     assert (np.diff(row) > 0).all()
     assert row[0] >= 0
     assert row[-1] < width
@@ -41,9 +46,8 @@ def test_samples_that_are_looked_at_stand_for_all(band: int, width: int, phase: 
 
 @pytest.mark.parametrize("width", [300, 1000, 3000])
 def test_inside_bins_little_more_than_one_sample_a_period_is_looked_at(width: int) -> None:
-    first = np.array([0])
     for band in SPARSE:
-        *_, row, _, _ = layout.points([band], [first], [first + width], BANK.w0)
+        *_, row, _, _ = layout.points([band], np.array([width]), BANK.w0)
         assert len(row) < 1.25 * width / band.period + 45
 
 
@@ -53,6 +57,42 @@ def test_grids_are_thinned_inside_long_bins(width: int) -> None:
     for band in BANK.bands:
         if band.by_samples or width < 30 * band.period:
             continue
-        _, span, point, *_ = layout.grid(band, first, first + width, BANK.w0)
-        assert len(point) < 0.85 * (span[-1, 1] - span[0, 0])
-        assert (np.diff(point) > 0).all()
+        origin, kind, sums = _laid_out(band, layout.Spaced.of(first, first + width))
+        looked_at = {
+            int(here + point)
+            for here, k in zip(origin, kind, strict=True)
+            for point in [
+                *sums.row[sums.edge[k] : sums.edge[k + 1]],
+                *(sums.base[sums.node[k] : sums.node[k + 1], None] + np.arange(NEIGHBORS)).flat,
+            ]
+        }
+        assert len(looked_at) < 0.85 * (max(looked_at) + 1 - min(looked_at))
+
+
+def _laid_out(
+    band: Band, bins: layout.Spaced, lag: int = 0
+) -> tuple[np.ndarray, np.ndarray, layout.GridSums]:
+    (origin,), (kind,), sums, _ = layout.Grids([band], [lag], BANK.w0).of(bins)
+    return origin, kind, sums
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    band=st.sampled_from([band for band in BANK.bands if not band.by_samples]),
+    first=st.integers(0, 9000),
+    width=st.integers(1, 2500),
+    gap=st.integers(0, 40),
+    lag=st.integers(0, 5000),
+)
+def test_evenly_spaced_bins_are_laid_out_as_each_of_them_alone(
+    band: Band, first: int, width: int, gap: int, lag: int
+) -> None:
+    begin = first + np.arange(9) * (width + gap)
+    origin, kind, sums = _laid_out(band, layout.Spaced.of(begin, begin + width), lag)
+    for i, k in enumerate(kind):
+        one = begin[i : i + 1]
+        (where,), _, alone = _laid_out(band, layout.Spaced.of(one, one + width), lag)
+        assert where == origin[i]
+        for name, edge in EDGES.items():
+            low, high = (k, k + 1) if edge is None else getattr(sums, edge)[k : k + 2]
+            np.testing.assert_array_equal(getattr(sums, name)[low:high], getattr(alone, name))

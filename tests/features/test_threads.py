@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 
+import numba
 import numpy as np
 import pytest
 import torch
 
 from nwbdecode.features import wavelet_power
-from nwbdecode.features.threads import engine_threads, in_parts
+from nwbdecode.features.lanes import take
+from nwbdecode.features.threads import engine_threads, in_parts, shared
 
 _AFTER_FEATURES = """
 import numpy as np
@@ -81,3 +83,46 @@ def test_what_a_part_raises_is_raised(monkeypatch):
 
     with engine_threads(), pytest.raises(ValueError, match="fifty"):
         in_parts(work, 100)
+
+
+@numba.njit(nogil=True)
+def _count(turn: np.ndarray, count: int, grain: int, seen: np.ndarray) -> None:
+    begin = take(turn, grain)
+    while begin < count:
+        for i in range(begin, min(begin + grain, count)):
+            seen[i] += 1
+        begin = take(turn, grain)
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+@pytest.mark.parametrize("count", [0, 1, 7, 100_000])
+def test_threads_that_share_work_do_everything_once(count, threads, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    seen = np.zeros(count, dtype=int)
+    with engine_threads():
+        finish = shared(_count, count, seen, least=3)
+        finish()
+    assert (seen == 1).all()
+
+
+def test_threads_share_work_at_the_same_time(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    met, ran = threading.Barrier(3, timeout=30), set()
+
+    def work(turn: np.ndarray, count: int, grain: int) -> None:
+        met.wait()
+        ran.add(threading.get_ident())
+
+    with engine_threads():
+        shared(work, 24)()
+    assert len(ran) == 3
+
+
+def test_what_shared_work_raises_is_raised(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+    def work(turn: np.ndarray, count: int, grain: int) -> None:
+        raise ValueError("fifty")
+
+    with engine_threads(), pytest.raises(ValueError, match="fifty"):
+        shared(work, 100)()
