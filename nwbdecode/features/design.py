@@ -18,7 +18,7 @@ _FILLED = 0.351
 _STOPPED = 100.0
 #: Points a period, for w0 = 6: fewest where bins sum samples alone, and where power between
 #: them is wanted too.
-SPARSEST, _FEWEST_BETWEEN = 1.12, 2.3
+SPARSEST, _FEWEST_BETWEEN = 1.0, 2.3
 #: Grid points a period of bands so slow that they cost little.
 _PLENTY = 4.0
 #: Grid points a period that keep a slow band from reaching far.

@@ -16,9 +16,9 @@ from scipy.linalg import eigh_tridiagonal
 from scipy.special import ndtr
 
 #: Amplitude to which what a grid folds onto a bin's mean is suppressed, as an exponent of e.
-_FOLDED = 9.5
+_FOLDED = 7.5
 #: Standard deviations of the soft edge on either side of its middle.
-_EDGE = 4.2
+_EDGE = 3.6
 
 
 def edge_width(density: float, w0: float) -> float:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Rows of the lower rate that are made at once where no bins lie.
 _STRIP = 256
+#: As many are worth a thread's while.
+_LEAST = 2048
 
 
 class Stream:
@@ -229,13 +231,8 @@ class Stream:
     def _begin_below(self, shift: Shift) -> np.ndarray:
         """Move what is kept of the first lower level, and give room for its new rows."""
         rows = self._rooms.level(0)
-
-        def move(begin: int, end: int) -> None:
-            held = rows[begin:end]
-            held[:, : shift.kept] = held[:, shift.moved : shift.moved + shift.kept]
-
         if shift.moved:
-            in_parts(move, len(rows))
+            rows[:, : shift.kept] = rows[:, shift.moved : shift.moved + shift.kept]
         return rows[:, shift.kept : shift.kept + shift.new]
 
     def _sum_points(
@@ -357,7 +354,7 @@ def _halve(samples: np.ndarray, at: int, taps: np.ndarray, out: np.ndarray) -> N
             kernels.lay_out(samples, at + 2 * low - reach, strip)
             kernels.halve(0, rows.shape[1], strip, reach, taps, rows)
 
-    in_parts(work, out.shape[1], least=_STRIP)
+    in_parts(work, out.shape[1], least=_LEAST)
 
 
 def _lay_out(begin: int, end: int, samples: np.ndarray, room: np.ndarray) -> None:

@@ -93,11 +93,11 @@ def begun(work: Callable[..., None], count: int, *given: Any, least: int = 1) ->
 def shared(
     work: Callable[..., None], count: int, *given: Any, least: int = 1
 ) -> Callable[[], None]:
-    """Begin compiled work that threads share among themselves, and give a function that waits.
+    """Begin compiled work that threads share among themselves, and give a function that ends it.
 
     Whoever is done with one part needs Python's lock to begin the next where parts are handed
     out as by `begun`, and another thread may hold that for milliseconds. Here each thread is
-    called once and takes parts until none are left.
+    called once and takes parts until none are left; the one that ends the work is one of them.
 
     Parameters
     ----------
@@ -109,15 +109,22 @@ def shared(
         As for `in_parts`.
     """
     found = _open.get()
-    threads = 1 if found is None else min(found[1], count // least)
+    threads = 1 if found is None else max(1, min(found[1], count // least))
     turn = np.zeros(1, dtype=np.int64)
-    if found is None or threads < 2:
-        if count:
-            work(turn, count, count, *given)
-        return _nothing
-    grain = max(least, count // (_TURNS * threads))
-    doing = [found[0].submit(work, turn, count, grain, *given) for _ in range(threads)]
-    return partial(_finish, doing)
+    grain = max(1, least, count // (_TURNS * threads)) if threads > 1 else max(count, 1)
+    doing = []
+    if found is not None:
+        doing = [found[0].submit(work, turn, count, grain, *given) for _ in range(threads - 1)]
+
+    def finish() -> None:
+        try:
+            if count:
+                work(turn, count, grain, *given)
+        finally:
+            wait(doing)
+        _finish(doing)
+
+    return finish
 
 
 def _finish(doing: list[Future[None]]) -> None:

@@ -245,7 +245,10 @@ def _read(plan: Plan, rows: Rows, piece: Piece, check: Callable[[], None]) -> _S
             columns = len(plan.reference.channels) * max(len(signal.frequencies), 1)
             samples = rows.room(len(wanted), columns)
         given = (plan, stored, wanted[part] - start, samples[part], few)
-        in_parts(_reference, part.stop - part.start, *given, least=least)
+        count = part.stop - part.start
+        # To convert is done before another thread is awake.
+        alone = plan.reference.kind == "none"
+        in_parts(_reference, count, *given, least=count + 1 if alone else least)
     return _Samples(samples, begin - segment.start)
 
 
