@@ -132,15 +132,18 @@ class Rooms:
         self.opens = self.apart = np.empty(0, dtype=np.int64)
         self.blocks = 0
 
-    def fit(self, blocks: int, shifts: Sequence[Shift]) -> list[Shift]:
-        """Make room for rows of all levels; says how far those that are kept have to move now."""
+    def fit(self, blocks: int, shifts: Sequence[Shift], expected: Sequence[int]) -> list[Shift]:
+        """Make room for rows of all levels; says how far those that are kept have to move now.
+
+        As many rows as are `expected` of each need no other room later.
+        """
         needed = np.array([shift.kept + shift.new for shift in shifts], dtype=np.int64)
         fitting = blocks == self.blocks and len(needed) == len(self.apart)
         if fitting and (needed <= self.apart).all():
             return list(shifts)
         old = [self.level(n) for n in range(len(self.apart))]
         # What is never touched costs nothing.
-        self.blocks, self.apart = blocks, 2 * needed
+        self.blocks, self.apart = blocks, np.where(needed <= expected, expected, 2 * needed)
         self.opens = blocks * (np.cumsum(self.apart) - self.apart)
         self.rows = lanes_for(1, blocks * int(self.apart.sum()))
         for n, shift in enumerate(shifts):

@@ -22,7 +22,7 @@ _ENGINE = 184 << 20
 _SAMPLE = 4 * 2
 #: Bytes of samples that are worked on together where pieces carry on from each other: more only
 #: touch more memory, and beyond 32 MiB glibc gives it back to the system each time.
-_PIECE = 28 << 20
+_PIECE = 24 << 20
 #: The same from sources that are better asked for much.
 _LARGE = 1 << 27
 #: Share of the memory, as its inverse, that a slab of rows may take while it is read.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Bins a block: the unit of writing, of resuming and of reading.
 BLOCK = 512
 #: Raised whenever the same recipe comes to give other values.
-_REVISION = 6
+_REVISION = 7
 
 
 def recipe_hash(recipe: Mapping[str, Any], signal: Signal, reference: Referencing) -> str:

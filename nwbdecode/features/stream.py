@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _STRIP = 256
 #: As many are worth a thread's while.
 _LEAST = 2048
+#: Rows by which pieces of a recording differ, at most.
+_SPARE = 16
 
 
 class Stream:
@@ -73,6 +75,8 @@ class Stream:
         lower = [k for k, band in numbered if band.level]
         self._dense = _OnGrids(bank, dense, self.lags, self._extra) if dense else None
         self._lower = _OnGrids(bank, lower, self.lags, self._extra) if lower else None
+        longest = int((stop - first).max(initial=1))
+        self._carried = carried_rows(bank, longest, causal=causal)
         self._smoothed = 0
         self._given = 0
         # Bins from one on, of which those up to another have been begun.
@@ -119,7 +123,10 @@ class Stream:
             )
             self._smoothed = at.stop
         bins, shifts = self._moved_on(made, origin, len(samples))
-        shifts = self._rooms.fit(blocks(samples.shape[1]), shifts)
+        expected = [
+            kept + (len(samples) >> number) + _SPARE for number, kept in enumerate(self._carried, 1)
+        ]
+        shifts = self._rooms.fit(blocks(samples.shape[1]), shifts, expected)
         finish = self._full_rate(samples, origin, bins, shifts, out)
         # Laid out while other threads filter.
         laid = None
@@ -368,8 +375,8 @@ def held_beside(bank: FilterBank, channels: int) -> int:
     return (1 + at_full_rate) * blocks(channels) * LANES
 
 
-def carried_rows(bank: FilterBank, longest: int, *, causal: bool = False) -> int:
-    """Rows that all levels below the full rate keep from one piece to the next, at most.
+def carried_rows(bank: FilterBank, longest: int, *, causal: bool = False) -> list[int]:
+    """Rows that each level below the full rate keeps from one piece to the next, at most.
 
     Parameters
     ----------
@@ -382,7 +389,7 @@ def carried_rows(bank: FilterBank, longest: int, *, causal: bool = False) -> int
             lag = band.reach if causal else 0
             rows = band.rows_before + band.rows_after + ((longest + lag) >> band.level) + 2
             kept[band.level - 1] = max(kept[band.level - 1], rows)
-    return sum(kept)
+    return kept
 
 
 def near_samples(

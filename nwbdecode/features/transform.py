@@ -122,7 +122,7 @@ def _wavelets(rate: float, bands: np.ndarray, recipe: dict[str, Any], longest: i
             after=0 if causal else reach,
             near=near_samples(bank, longest, **how),
             held=partial(held_beside, bank),
-            carried=carried_rows(bank, longest, causal=causal),
+            carried=sum(carried_rows(bank, longest, causal=causal)),
         )
     on_device = None
     if recipe["engine"] == "torch":
