@@ -43,12 +43,15 @@ STAGES = {
     "read raw chunks": [("nwbdecode.features.rows.Rows", "read")],
     "decompress": [("nwbdecode.load.deflated._Codec", "decode")],
     "convert to volts, reference": [("nwbdecode.features.walk", "_reference")],
-    "filter at the full rate, first halving": [("nwbdecode.features.kernels", "sum_points")],
-    "other halvings": [("nwbdecode.features.kernels", "halve")],
-    "filter at lower rates": [("nwbdecode.features.kernels", "sum_grid")],
+    "filter at the full rate, first halving": [("nwbdecode.features.kernels", "share_points")],
+    "other halvings": [
+        ("nwbdecode.features.kernels", "share_levels"),
+        ("nwbdecode.features.kernels", "halve"),
+    ],
+    "filter at lower rates": [("nwbdecode.features.kernels", "share_grids")],
     "lay out sums": [
         ("nwbdecode.features.layout", "points"),
-        ("nwbdecode.features.layout", "grid"),
+        ("nwbdecode.features.grids.OnGrids", "lay_out"),
     ],
     "write": [("nwbdecode.features.store.FeatureStore", "write")],
 }

@@ -15,8 +15,8 @@ import numpy as np
 
 from nwbdecode.features import kernels, layout
 from nwbdecode.features.design import far
+from nwbdecode.features.grids import OnGrids, sum_grids
 from nwbdecode.features.lanes import LANES, blocks
-from nwbdecode.features.layout import Spaced
 from nwbdecode.features.levels import Level, Rooms, Shift, moved_on
 from nwbdecode.features.means import smooth_mean
 from nwbdecode.features.rooms import lanes_for
@@ -73,8 +73,8 @@ class Stream:
         self._sparse = [k for k, band in numbered if band.by_samples]
         dense = [k for k, band in numbered if not band.level and not band.by_samples]
         lower = [k for k, band in numbered if band.level]
-        self._dense = _OnGrids(bank, dense, self.lags, self._extra) if dense else None
-        self._lower = _OnGrids(bank, lower, self.lags, self._extra) if lower else None
+        self._dense = OnGrids(bank, dense, self.lags, self._extra) if dense else None
+        self._lower = OnGrids(bank, lower, self.lags, self._extra) if lower else None
         longest = int((stop - first).max(initial=1))
         self._carried = carried_rows(bank, longest, causal=causal)
         self._smoothed = 0
@@ -135,7 +135,7 @@ class Stream:
             laid = self._lower.lay_out(self.first, self.stop, bins, opens, self._rooms.apart)
         finish()
         self._halve_levels(shifts)
-        _sum_grids(self._rooms.rows, laid, self._given, out)
+        sum_grids(self._rooms.rows, laid, self._given, out)
         given, self._given = out[: upto - self._given], upto
         return given
 
@@ -227,7 +227,7 @@ class Stream:
             in_parts(_lay_out, len(samples), samples, held, least=kernels.ROWS)
             opens, apart = np.array([-origin]), np.array([len(samples)])
             laid = self._dense.lay_out(self.first, self.stop, made, opens, apart)
-            _sum_grids(held.reshape(1, -1, LANES), laid, self._given, out)
+            sum_grids(held.reshape(1, -1, LANES), laid, self._given, out)
 
         def finish() -> None:
             if summed is not None:
@@ -280,74 +280,6 @@ class Stream:
             for opens, apart, shift, own in zip(rooms.opens, rooms.apart, shifts, taps, strict=True)
         ]
         shared(kernels.share_levels, rooms.blocks, rooms.rows, np.array(level), self._taps)()
-
-
-class _OnGrids:
-    """Sums of some bands on grids.
-
-    Parameters
-    ----------
-    bank : FilterBank
-    which : list of int
-        The bands; all of the full rate, or all below it.
-    lags : list of int
-        Of all bands.
-    row : int
-        Of the bank's first band among the rows of a bin.
-    """
-
-    def __init__(self, bank: FilterBank, which: list[int], lags: list[int], row: int):
-        bands = [bank.bands[k] for k in which]
-        self._grids = layout.Grids(bands, [lags[k] for k in which], bank.w0)
-        self._levels = np.array([band.level for band in bands], dtype=np.int64)
-        self._even, self._odd, size = layout.taps_of(tuple(bands))
-        self._band = np.stack([[band.step for band in bands], size, row + np.array(which)], axis=1)
-
-    def lay_out(
-        self,
-        first: np.ndarray,
-        stop: np.ndarray,
-        made: list[slice],
-        opens: np.ndarray,
-        apart: np.ndarray,
-    ) -> tuple[Any, ...] | None:
-        """Lay out the bins that each level makes now, for `kernels.sum_grids`; None if none does.
-
-        Parameters
-        ----------
-        first, stop : int arrays, shape (bin,)
-            Samples of all bins.
-        made : list of slice
-            Of them, what each level makes.
-        opens, apart : int arrays, shape (level,)
-            Row of the segment's first sample in the first block of each level, counted from
-            the bands' first, and rows between blocks.
-        """
-        spans = [made[level] for level in self._levels]
-        low, high = min(span.start for span in spans), max(span.stop for span in spans)
-        if low == high:
-            return None
-        origin, kind, sums, together = self._grids.of(Spaced.of(first[low:high], stop[low:high]))
-        task = [
-            (at, band, min(at + many, span.stop - low))
-            for band, (span, many) in enumerate(zip(spans, together, strict=True))
-            for at in range(span.start - low, span.stop - low, many)
-        ]
-        # By time: what is near in a room is worked on together.
-        task.sort()
-        # Rooms hold no rows of the full rate but those of its own.
-        level = np.maximum(self._levels - 1, 0)
-        band = np.concatenate([np.stack([opens[level], apart[level]], axis=1), self._band], axis=1)
-        order = np.array(task, dtype=np.int64).reshape(-1, 3)[:, [1, 0, 2]]
-        return band, self._even, self._odd, order, low, origin, kind, *sums.arrays
-
-
-def _sum_grids(room: np.ndarray, laid: tuple[Any, ...] | None, given: int, out: np.ndarray) -> None:
-    """Sum what was laid out; row 0 of `out` is of the bin `given`."""
-    if laid is not None:
-        band, even, odd, task, low, *sums = laid
-        how = (room, band, even, odd, task, low - given, *sums, out)
-        shared(kernels.share_grids, blocks(out.shape[2]) * len(task), *how, least=8)()
 
 
 def _halve(samples: np.ndarray, at: int, taps: np.ndarray, out: np.ndarray) -> None:
