@@ -146,7 +146,7 @@ def side_by_side(
 def _here(
     work: Callable[..., Any], given: Iterable[tuple[Any, ...]], shared: tuple[Any, ...]
 ) -> Generator[Any, None, None]:
-    with one_thread():
+    with _single_threaded():
         for one in given:
             yield work(*shared, *one)
 
@@ -175,12 +175,12 @@ def _joblib(
 
 def in_one_thread(work: Callable[..., Any], *given: Any) -> Any:
     """Do work with one thread, whatever the process has; then give it back its threads."""
-    with one_thread():
+    with _single_threaded():
         return work(*given)
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def _single_threaded() -> Iterator[None]:
     """Keep PyTorch and linear algebra to one thread, as processes that share a machine do."""
     from threadpoolctl import threadpool_limits
 
