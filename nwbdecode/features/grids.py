@@ -61,18 +61,18 @@ class OnGrids:
         if low == high:
             return None
         origin, kind, sums, together = self._grids.of(Spaced.of(first[low:high], stop[low:high]))
-        task = [
+        tasks = [
             (at, band, min(at + many, span.stop - low))
             for band, (span, many) in enumerate(zip(spans, together, strict=True))
             for at in range(span.start - low, span.stop - low, many)
         ]
         # By time: what is near in a room is worked on together.
-        task.sort()
+        tasks.sort()
         # Rooms hold no rows of the full rate but those of its own.
         level = np.maximum(self._levels - 1, 0)
         band = np.concatenate([np.stack([opens[level], apart[level]], axis=1), self._band], axis=1)
-        order = np.array(task, dtype=np.int64).reshape(-1, 3)[:, [1, 0, 2]]
-        return band, self._even, self._odd, order, low, origin, kind, *sums.arrays
+        task = np.array(tasks, dtype=np.int64).reshape(-1, 3)[:, [1, 0, 2]]
+        return band, self._even, self._odd, task, low, origin, kind, *sums.arrays
 
 
 def sum_grids(room: np.ndarray, laid: tuple[Any, ...] | None, given: int, out: np.ndarray) -> None:

@@ -22,8 +22,8 @@ from nwbdecode.features.morlet import W0
 _NOTHING = 1e-6
 #: Sparser grids that are tried, at most, alone and with others.
 _TRIED = 8
-#: Kinds of bins of all bands, at most, that are worth remembering.
-_RECURRING = 1 << 14
+#: Kinds of bins of all bands, and points that they are made from, that are worth remembering.
+_KINDS, _POINTS = 1 << 13, 1 << 18
 #: Grid points that one task holds.
 _HELD = 192
 
@@ -245,12 +245,12 @@ class Grids:
         first, place = np.divmod(bins.first - self._lag, self._stride)
         if bins.apart:
             # In time they come to lie at every place that evenly spaced ones ever take.
-            common = np.gcd(bins.apart, self._stride)
-            if (self._stride // common).sum() <= _RECURRING:
-                before = place[:, :1] % common
-                width, after = int(bins.stop[0] - bins.first[0]), tuple(before[:, 0].tolist())
-                sums, offset, together = _recurring(self._grids, after, width, bins.apart, self.w0)
-                return first, (place - before) // common + offset, sums, together
+            common, width = np.gcd(bins.apart, self._stride), int(bins.stop[0] - bins.first[0])
+            if (self._stride // common).sum() <= _KINDS and (width // common).sum() <= _POINTS:
+                lowest = place[:, :1] % common
+                places = (tuple(lowest[:, 0].tolist()), width, bins.apart)
+                sums, offset, together = _recurring(self._grids, *places, self.w0)
+                return first, (place - lowest) // common + offset, sums, together
         lists, kind, kinds = [], np.empty_like(place), 0
         for here, where, stride in zip(kind, place, self._stride[:, 0].tolist(), strict=True):
             each, which = np.unique((bins.stop - bins.first) * stride + where, return_inverse=True)
@@ -262,17 +262,17 @@ class Grids:
         return first, kind, sums, together
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _recurring(
-    grids: tuple[tuple[int, float], ...], before: tuple[int, ...], width: int, apart: int, w0: float
+    grids: tuple[tuple[int, float], ...], lowest: tuple[int, ...], width: int, apart: int, w0: float
 ) -> tuple[GridSums, np.ndarray, list[int]]:
     """Sums of bins of one width, wherever evenly spaced ones come to lie.
 
-    The first of these places is so many samples after a grid point, `before`, of each grid.
+    The first of these places is so many samples after a grid point, `lowest` of each grid.
     """
     lists = [
         np.arange(width * stride + low, (width + 1) * stride, gcd(apart, stride))
-        for (stride, _), low in zip(grids, before, strict=True)
+        for (stride, _), low in zip(grids, lowest, strict=True)
     ]
     return _all_sums(grids, lists, apart, w0)
 

@@ -26,6 +26,7 @@ class Level:
             (bank.bands[k].rows_before, bank.bands[k].rows_after, lags[k]) for k in self.bands
         ]
         self.done = 0
+        self.begun = False
         self.origin = self.end = self.rows = 0
 
     def ready(self, stop: np.ndarray, end: int) -> int:
@@ -95,14 +96,15 @@ def moved_on(
     """
     origin, rows = above
     reach = far(taps[0])
-    if level.rows == 0:
+    if not level.begun:
         # Rows stay on even ones of the segment.
-        level.origin = level.end = -(-(origin + reach) // 2)
+        level.begun, level.origin = True, -(-(origin + reach) // 2)
+        level.end = level.origin
     low = level.end
     high = max(low, (origin + rows - reach - 1) // 2 + 1)
     kept = min(level.wanted(first, stop), low)
     if below is not None:
-        kept = min(kept, 2 * below.end - far(taps[1])) if below.rows else level.origin
+        kept = min(kept, 2 * below.end - far(taps[1])) if below.begun else level.origin
     kept = max(kept, level.origin)
     shift = Shift(low, kept - level.origin, low - kept, high - low, 2 * low - origin)
     level.origin, level.end, level.rows = kept, high, high - kept
@@ -135,7 +137,7 @@ class Rooms:
     def fit(self, blocks: int, shifts: Sequence[Shift], expected: Sequence[int]) -> list[Shift]:
         """Make room for rows of all levels; says how far those that are kept have to move now.
 
-        As many rows as are `expected` of each need no other room later.
+        A level that turns out to need more rows than are `expected` of it gets other room then.
         """
         needed = np.array([shift.kept + shift.new for shift in shifts], dtype=np.int64)
         fitting = blocks == self.blocks and len(needed) == len(self.apart)

@@ -230,5 +230,6 @@ def fitting(plan: Plan, memory: int, block: int) -> tuple[int, Rows]:
         if room >= least:
             return int(min(room, most)), how
     # Where too little is left beside the engine, a little at a time is made all the same.
-    few = int(max(per_bin, min((memory - again * sample_bytes) / each, least)))
-    return few, replace(rows, keep=False)
+    how = replace(rows, keep=False)
+    room = (memory - (beside - _ENGINE) - how.nbytes(kept)) / each
+    return int(max(per_bin, min(room, least))), how

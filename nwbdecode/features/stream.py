@@ -315,7 +315,8 @@ def carried_rows(bank: FilterBank, longest: int, *, causal: bool = False) -> lis
     bank, longest, causal
         As for `near_samples`.
     """
-    kept = [2 * far(taps) for taps in bank.halvings]
+    # What the filter below reads again.
+    kept = [2 * far(taps) for taps in bank.halvings[1:]] + [0] * bool(bank.halvings)
     for band in bank.bands:
         if band.level:
             lag = band.reach if causal else 0

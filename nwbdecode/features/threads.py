@@ -121,8 +121,10 @@ def shared(
             if count:
                 work(turn, count, grain, *given)
         finally:
-            wait(doing)
-        _finish(doing)
+            # Nothing is left for those that other work kept from beginning.
+            begun = [one for one in doing if not one.cancel()]
+            wait(begun)
+        _finish(begun)
 
     return finish
 

@@ -41,7 +41,7 @@ def test_samples_that_are_looked_at_stand_for_all(band: int, width: int, phase: 
     # Weights hold the half that turns squared amplitudes into power.
     found = (2 * weight * (amplitude * np.exp(turns * row)).real).sum(axis=1)
     every = (amplitude * np.exp(turns * np.arange(width))).real.mean(axis=1)
-    np.testing.assert_allclose(found, every, atol=2e-4)
+    np.testing.assert_allclose(found, every, atol=1.5e-4)
 
 
 @pytest.mark.parametrize("width", [300, 1000, 3000])

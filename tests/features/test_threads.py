@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import numba
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 
 from nwbdecode.features import wavelet_power
 from nwbdecode.features.lanes import take
-from nwbdecode.features.threads import engine_threads, in_parts, shared
+from nwbdecode.features.threads import begun, engine_threads, in_parts, shared
 
 _AFTER_FEATURES = """
 import numpy as np
@@ -118,11 +119,33 @@ def test_threads_share_work_at_the_same_time(monkeypatch):
     assert len(ran) == 3
 
 
-def test_what_shared_work_raises_is_raised(monkeypatch):
+@pytest.mark.parametrize("fails", ["caller", "other"])
+def test_what_shared_work_raises_is_raised_once_nobody_works_any_more(fails, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    met, ended = threading.Barrier(2, timeout=30), []
 
     def work(turn: np.ndarray, count: int, grain: int) -> None:
-        raise ValueError("fifty")
+        here = "caller" if threading.current_thread() is threading.main_thread() else "other"
+        met.wait()
+        if here == fails:
+            raise ValueError("fifty")
+        time.sleep(0.2)
+        ended.append(here)
 
-    with engine_threads(), pytest.raises(ValueError, match="fifty"):
-        shared(work, 100)()
+    with engine_threads():
+        finish = shared(work, 100)
+        with pytest.raises(ValueError, match="fifty"):
+            finish()
+        assert len(ended) == 1
+
+
+def test_shared_work_does_not_wait_for_threads_that_are_busy_elsewhere(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    free = threading.Event()
+    with engine_threads():
+        begun(lambda begin, end: free.wait(30), 2)
+        seen = np.zeros(50, dtype=int)
+        shared(_count, 50, seen)()
+        assert not free.is_set()
+        free.set()
+    assert (seen == 1).all()
