@@ -60,11 +60,13 @@ class OnGrids:
         low, high = min(span.start for span in spans), max(span.stop for span in spans)
         if low == high:
             return None
-        origin, kind, sums, together = self._grids.of(Spaced.of(first[low:high], stop[low:high]))
+        spans = [slice(span.start - low, span.stop - low) for span in spans]
+        bins = Spaced.of(first[low:high], stop[low:high])
+        origin, kind, sums, together = self._grids.of(bins, spans)
         tasks = [
-            (at, band, min(at + many, span.stop - low))
+            (at, band, min(at + many, span.stop))
             for band, (span, many) in enumerate(zip(spans, together, strict=True))
-            for at in range(span.start - low, span.stop - low, many)
+            for at in range(span.start, span.stop, many)
         ]
         # By time: what is near in a room is worked on together.
         tasks.sort()

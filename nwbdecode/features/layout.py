@@ -24,6 +24,8 @@ _NOTHING = 1e-6
 _TRIED = 8
 #: Kinds of bins of all bands, and points that they are made from, that are worth remembering.
 _KINDS, _POINTS = 1 << 13, 1 << 18
+#: Kinds of bins of one band that are all laid out, as bins that are not evenly spaced take any.
+_ANYWHERE = 256
 #: Grid points that one task holds.
 _HELD = 192
 
@@ -212,6 +214,19 @@ class GridSums:
         return cls(**made)
 
 
+#: Of no bins at all.
+_NO_SUMS = GridSums(
+    span=np.empty((0, 2), dtype=np.int64),
+    edge=np.zeros(1, dtype=np.int64),
+    row=np.empty(0, dtype=np.int64),
+    weight=np.empty(0, dtype=np.float32),
+    node=np.zeros(1, dtype=np.int64),
+    base=np.empty(0, dtype=np.int64),
+    between=np.empty((0, NEIGHBORS), dtype=np.complex64),
+    share=np.empty(0, dtype=np.float32),
+)
+
+
 class Grids:
     """Lays out the sums of some bands on their grids.
 
@@ -229,14 +244,23 @@ class Grids:
         self._stride = np.array([band.stride for band in bands], dtype=np.int64)[:, None]
         self._lag = np.array(lags, dtype=np.int64)[:, None]
 
-    def of(self, bins: Spaced) -> tuple[np.ndarray, np.ndarray, GridSums, list[int]]:
+    def of(
+        self, bins: Spaced, spans: Sequence[slice] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, GridSums, list[int]]:
         """Lay out bins, of which each band makes some.
+
+        Parameters
+        ----------
+        bins : Spaced
+        spans : sequence of slice, optional
+            Which of them each band makes, if not all.
 
         Returns
         -------
         first : int array, shape (band, bin)
             Grid point that a bin's are counted from.
         kind : int array, shape (band, bin)
+            Of those that the band makes.
         sums : GridSums
             Of all kinds.
         together : list of int
@@ -251,15 +275,23 @@ class Grids:
                 places = (tuple(lowest[:, 0].tolist()), width, bins.apart)
                 sums, offset, together = _recurring(self._grids, *places, self.w0)
                 return first, (place - lowest) // common + offset, sums, together
-        lists, kind, kinds = [], np.empty_like(place), 0
-        for here, where, stride in zip(kind, place, self._stride[:, 0].tolist(), strict=True):
-            each, which = np.unique((bins.stop - bins.first) * stride + where, return_inverse=True)
-            here[:] = which.ravel() + kinds
-            lists.append(each)
-            kinds += len(each)
+        widths, wide = np.unique(bins.stop - bins.first, return_inverse=True)
+        parts, kind, kinds = [], np.zeros_like(place), 0
+        for b, span in enumerate([slice(None)] * len(place) if spans is None else spans):
+            stride, density = self._grids[b]
+            which = wide.ravel()[span] * stride + place[b, span]
+            if len(widths) * stride <= _ANYWHERE:
+                sums = _anywhere(stride, density, tuple(widths.tolist()), self.w0)
+            else:
+                # Of so many kinds few will come again.
+                each, which = np.unique(which, return_inverse=True)
+                keys = widths[each // stride] * stride + each % stride
+                sums = _grid_sums(stride, density, keys, self.w0)
+            kind[b, span] = which.ravel() + kinds
+            parts.append(sums)
+            kinds += len(sums.span)
         apart = int(np.diff(bins.first).min()) if len(bins) > 1 else 1
-        sums, _, together = _all_sums(self._grids, lists, apart, self.w0)
-        return first, kind, sums, together
+        return first, kind, GridSums.joined(parts), _together(self._grids, parts, apart)
 
 
 @lru_cache(maxsize=4)
@@ -274,20 +306,27 @@ def _recurring(
         np.arange(width * stride + low, (width + 1) * stride, gcd(apart, stride))
         for (stride, _), low in zip(grids, lowest, strict=True)
     ]
-    return _all_sums(grids, lists, apart, w0)
-
-
-def _all_sums(
-    grids: Sequence[tuple[int, float]], lists: Sequence[np.ndarray], apart: int, w0: float
-) -> tuple[GridSums, np.ndarray, list[int]]:
-    """Sums of all bands, which of them is a band's first, and bins to be made together."""
     parts = [_grid_sums(*grid, keys, w0) for grid, keys in zip(grids, lists, strict=True)]
     offset = np.cumsum([0] + [len(keys) for keys in lists[:-1]])[:, None]
+    return GridSums.joined(parts), offset, _together(grids, parts, apart)
+
+
+@lru_cache(maxsize=32)
+def _anywhere(stride: int, density: float, widths: tuple[int, ...], w0: float) -> GridSums:
+    """Sums of bins of some widths, ascending, at every place after a grid point."""
+    keys = np.array(widths)[:, None] * stride + np.arange(stride)
+    return _grid_sums(stride, density, keys.ravel(), w0)
+
+
+def _together(
+    grids: Sequence[tuple[int, float]], parts: Sequence[GridSums], apart: int
+) -> list[int]:
+    """Bins of each band whose grid points may be held together."""
     together = []
     for (stride, _), sums in zip(grids, parts, strict=True):
-        longest = int((sums.span[:, 1] - sums.span[:, 0]).max())
+        longest = int((sums.span[:, 1] - sums.span[:, 0]).max(initial=0))
         together.append(1 + max(0, _HELD - longest) // max(1, apart // stride))
-    return GridSums.joined(parts), offset, together
+    return together
 
 
 def _grid_sums(stride: int, density: float, keys: np.ndarray, w0: float) -> GridSums:
@@ -296,6 +335,8 @@ def _grid_sums(stride: int, density: float, keys: np.ndarray, w0: float) -> Grid
     ``width * stride + after`` of each, ascending, is in `keys`.
     """
     width, aligned = np.divmod(keys, stride)
+    if not len(keys):
+        return _NO_SUMS
     nodes = [_nodes_of(stride, density, int(one), w0) for one in np.unique(width)]
     most = max(len(place) for place, *_ in nodes)
     share = np.zeros((len(keys), most), dtype=np.float32)

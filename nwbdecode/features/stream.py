@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _STRIP = 256
 #: As many are worth a thread's while.
 _LEAST = 2048
-#: Rows by which pieces of a recording differ, at most.
+#: Rows by which pieces of one size differ, at most.
 _SPARE = 16
 
 
@@ -123,8 +123,10 @@ class Stream:
             )
             self._smoothed = at.stop
         bins, shifts = self._moved_on(made, origin, len(samples))
+        # Later pieces may be longer; what is never touched costs nothing.
         expected = [
-            kept + (len(samples) >> number) + _SPARE for number, kept in enumerate(self._carried, 1)
+            kept + (2 * len(samples) >> number) + _SPARE
+            for number, kept in enumerate(self._carried, 1)
         ]
         shifts = self._rooms.fit(blocks(samples.shape[1]), shifts, expected)
         finish = self._full_rate(samples, origin, bins, shifts, out)

@@ -82,17 +82,24 @@ def _laid_out(
     first=st.integers(0, 9000),
     width=st.integers(1, 2500),
     gap=st.integers(0, 40),
+    longer=st.integers(0, 3),
     lag=st.integers(0, 5000),
 )
-def test_evenly_spaced_bins_are_laid_out_as_each_of_them_alone(
-    band: Band, first: int, width: int, gap: int, lag: int
+def test_bins_are_laid_out_as_each_of_them_alone(
+    band: Band, first: int, width: int, gap: int, longer: int, lag: int
 ) -> None:
-    begin = first + np.arange(9) * (width + gap)
-    origin, kind, sums = _laid_out(band, layout.Spaced.of(begin, begin + width), lag)
+    begin = first + np.arange(9) * (width + gap + longer)
+    stop = begin + width + longer * (np.arange(9) % 2)
+    origin, kind, sums = _laid_out(band, layout.Spaced.of(begin, stop), lag)
     for i, k in enumerate(kind):
-        one = begin[i : i + 1]
-        (where,), _, alone = _laid_out(band, layout.Spaced.of(one, one + width), lag)
+        one = slice(i, i + 1)
+        (where,), (own,), alone = _laid_out(band, layout.Spaced.of(begin[one], stop[one]), lag)
         assert where == origin[i]
-        for name, edge in EDGES.items():
-            low, high = (k, k + 1) if edge is None else getattr(sums, edge)[k : k + 2]
-            np.testing.assert_array_equal(getattr(sums, name)[low:high], getattr(alone, name))
+        for name in EDGES:
+            np.testing.assert_array_equal(_share(sums, name, k), _share(alone, name, own))
+
+
+def _share(sums: layout.GridSums, name: str, kind: int) -> np.ndarray:
+    edge = EDGES[name]
+    low, high = (kind, kind + 1) if edge is None else getattr(sums, edge)[kind : kind + 2]
+    return getattr(sums, name)[low:high]
