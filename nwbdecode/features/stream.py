@@ -123,9 +123,9 @@ class Stream:
             )
             self._smoothed = at.stop
         bins, shifts = self._moved_on(made, origin, len(samples))
-        # Later pieces may be longer; what is never touched costs nothing.
+        # Later pieces may be longer by a quarter, if a block of bins is some pieces long.
         expected = [
-            kept + (2 * len(samples) >> number) + _SPARE
+            kept + (5 * len(samples) >> number + 2) + _SPARE
             for number, kept in enumerate(self._carried, 1)
         ]
         shifts = self._rooms.fit(blocks(samples.shape[1]), shifts, expected)
