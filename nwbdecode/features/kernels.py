@@ -314,6 +314,7 @@ def weighted_sums(
             out[i, c] = np.float32(total[c])
 
 
+# Written out: numba keeps no compiled closure from one process to the next.
 @numba.njit(**_HOW)
 def share_points(turn: np.ndarray, count: int, grain: int, *given: Any) -> None:
     """Do `sum_points` by turns, as `threads.shared` calls it on each thread."""

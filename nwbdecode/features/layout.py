@@ -24,8 +24,9 @@ _NOTHING = 1e-6
 _TRIED = 8
 #: Kinds of bins of all bands, and points that they are made from, that are worth remembering.
 _KINDS, _POINTS = 1 << 13, 1 << 18
-#: Kinds of bins of one band that are all laid out, as bins that are not evenly spaced take any.
-_ANYWHERE = 256
+#: Kinds of bins of one band, and points that they are made from, that are all laid out, as bins
+#: that are not evenly spaced take any.
+_ANYWHERE, _ANY_POINTS = 256, 1 << 14
 #: Grid points that one task holds.
 _HELD = 192
 
@@ -280,7 +281,7 @@ class Grids:
         for b, span in enumerate([slice(None)] * len(place) if spans is None else spans):
             stride, density = self._grids[b]
             which = wide.ravel()[span] * stride + place[b, span]
-            if len(widths) * stride <= _ANYWHERE:
+            if len(widths) * stride <= _ANYWHERE and widths.sum() <= _ANY_POINTS:
                 sums = _anywhere(stride, density, tuple(widths.tolist()), self.w0)
             else:
                 # Of so many kinds few will come again.

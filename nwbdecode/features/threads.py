@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -65,29 +64,14 @@ def in_parts(work: Callable[..., None], count: int, *given: Any, least: int = 1)
     >>> bool((out == np.arange(100)).all())
     True
     """
-    begun(work, count, *given, least=least)()
-
-
-def begun(work: Callable[..., None], count: int, *given: Any, least: int = 1) -> Callable[[], None]:
-    """Begin what `in_parts` does, and give a function that waits until it is done.
-
-    What a part raises is raised by that function, once no other part is at work any more; what
-    is not worth a thread is done, and raises, at once.
-
-    Parameters
-    ----------
-    work, count, *given, least
-        As for `in_parts`.
-    """
     found = _open.get()
     parts = 1 if found is None else min(_PARTS * found[1], count // least)
     if found is None or parts < 2:
         if count:
             work(0, count, *given)
-        return _nothing
+        return
     edges = [count * part // parts for part in range(parts + 1)]
-    doing = [found[0].submit(work, *span, *given) for span in pairwise(edges)]
-    return partial(_finish, doing)
+    _finish([found[0].submit(work, *span, *given) for span in pairwise(edges)])
 
 
 def shared(
@@ -96,7 +80,7 @@ def shared(
     """Begin compiled work that threads share among themselves, and give a function that ends it.
 
     Whoever is done with one part needs Python's lock to begin the next where parts are handed
-    out as by `begun`, and another thread may hold that for milliseconds. Here each thread is
+    out as by `in_parts`, and another thread may hold that for milliseconds. Here each thread is
     called once and takes parts until none are left; the one that ends the work is one of them.
 
     Parameters
@@ -134,10 +118,6 @@ def _finish(doing: list[Future[None]]) -> None:
     wait(doing)
     for done in doing:
         done.result()
-
-
-def _nothing() -> None:
-    """All was done at once."""
 
 
 def _asked() -> int:

@@ -141,8 +141,8 @@ class TorchBank:
         (origin,), (kind,), sums, _ = layout.Grids([band], [0], self.bank.w0).of(bins)
         weights = _padded(sums.weight, sums.edge)[kind]
         at = origin[:, None] + _padded(sums.row, sums.edge)[kind]
-        low, high = (origin[:, None] + sums.span[kind]).T
-        low, high = int(low.min()), int(high.max())
+        spans = origin[:, None] + sums.span[kind]
+        low, high = int(spans[:, 0].min()), int(spans[:, 1].max())
         # Rows of no weight may lie beyond the last grid point.
         at = np.clip(at, low, high - 1)
         base, share = (_padded(each, sums.node)[kind] for each in (sums.base, sums.share))

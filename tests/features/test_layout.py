@@ -99,6 +99,17 @@ def test_bins_are_laid_out_as_each_of_them_alone(
             np.testing.assert_array_equal(_share(sums, name, k), _share(alone, name, own))
 
 
+@pytest.mark.parametrize("longer", [0, 1])
+@pytest.mark.parametrize("width", [300_000, 299_999])
+def test_few_long_bins_are_laid_out_alone(width: int, longer: int) -> None:
+    # Laid out wherever they might lie, bins of ten seconds would be made from millions of points.
+    first = np.array([0, width, 2 * width + longer])
+    bins = layout.Spaced.of(first, np.append(first[1:], 3 * width + longer))
+    bands = [band for band in BANK.bands if not band.by_samples]
+    _, _, sums, _ = layout.Grids(bands, [0] * len(bands), BANK.w0).of(bins)
+    assert len(sums.row) < 1 << 20
+
+
 def _share(sums: layout.GridSums, name: str, kind: int) -> np.ndarray:
     edge = EDGES[name]
     low, high = (kind, kind + 1) if edge is None else getattr(sums, edge)[kind : kind + 2]

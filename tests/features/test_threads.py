@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextvars import copy_context
 
 import numba
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 
 from nwbdecode.features import wavelet_power
 from nwbdecode.features.lanes import take
-from nwbdecode.features.threads import begun, engine_threads, in_parts, shared
+from nwbdecode.features.threads import engine_threads, in_parts, shared
 
 _AFTER_FEATURES = """
 import numpy as np
@@ -141,11 +142,16 @@ def test_what_shared_work_raises_is_raised_once_nobody_works_any_more(fails, mon
 
 def test_shared_work_does_not_wait_for_threads_that_are_busy_elsewhere(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    free = threading.Event()
+    free, busy = threading.Event(), threading.Barrier(3, timeout=30)
     with engine_threads():
-        begun(lambda begin, end: free.wait(30), 2)
+        # As what reads ahead does, on a thread of its own.
+        beside = (copy_context().run, in_parts, lambda begin, end: (busy.wait(), free.wait(30)), 2)
+        other = threading.Thread(target=beside[0], args=beside[1:])
+        other.start()
+        busy.wait()
         seen = np.zeros(50, dtype=int)
         shared(_count, 50, seen)()
         assert not free.is_set()
         free.set()
+        other.join()
     assert (seen == 1).all()
